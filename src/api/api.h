@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the services share: one struct, made by serve, borrowed by every request (req->ctx).
+#pragma once
+
+#include "http/http.h"
+#include "io/loop.h"
+#include "io/pool.h"
+#include "store/store.h"
+
+struct dispatch;
+struct fleet;
+struct observe;
+
+struct api_settings { // what of the server's settings the services need; borrowed
+    const char *region;
+    bool insecure;              // requests need not be signed
+    uint64_t invoke_size_max;   // synchronous payloads, 6 MiB
+    uint64_t event_size_max;    // asynchronous payloads, 256 KiB
+    uint64_t code_zip_max;      // of a zip inside a request, 50 MiB
+    uint64_t code_unpacked_max; // 250 MiB for Lambda; larger here since models are large
+};
+
+struct api {
+    struct loop *loop;
+    struct pool *pool;
+    struct store *store;
+    struct dispatch *dispatch;
+    struct fleet *fleet;
+    struct observe *observe;
+    const struct api_settings *settings;
+    char access_key[64], secret_key[128]; // root credentials
+    int64_t started_ms;
+    bool draining;
+};
+
+// The one route function: chooses the service by credential scope, path and host.
+const struct http_handler *api_route(struct http_request *req, void *api);
+
+// Each service: NULL when the request is not its own.
+const struct http_handler *lambda_route(struct http_request *req, struct api *api);
+const struct http_handler *admin_route(struct http_request *req, struct api *api);
+const struct http_handler *s3_route(struct http_request *req, struct api *api); // takes all

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a struct function.
+#include "core/function.h"
+#include "core/identity.h"
+#include "base/check.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+struct function *function_new(void)
+{
+    struct function *f = NEW(struct function);
+    f->refs = 1;
+    f->memory_mb = FUNCTION_MEMORY_MB;
+    f->timeout_s = FUNCTION_TIMEOUT_S;
+    f->ephemeral_mb = 512;
+    f->reserved_concurrency = -1;
+    f->retries_max = FUNCTION_RETRIES;
+    f->event_age_max_s = FUNCTION_EVENT_AGE_S;
+    return f;
+}
+
+struct function *function_ref(struct function *f)
+{
+    CHECK(f->refs > 0);
+    f->refs++;
+    return f;
+}
+
+// Every heap string of the struct, for freeing and copying alike.
+#define FUNCTION_STRINGS(X)                                                                        \
+    X(name) X(version) X(runtime) X(handler) X(role) X(description) X(environment) X(tags)         \
+    X(extra) X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)       \
+    X(on_success) X(on_failure)
+
+void function_unref(struct function *f)
+{
+    if (!f) {
+        return;
+    }
+    CHECK(f->refs > 0);
+    if (--f->refs > 0) {
+        return;
+    }
+#define X(field) free(f->field);
+    FUNCTION_STRINGS(X)
+#undef X
+    free(f);
+}
+
+void function_clean(struct function **f)
+{
+    function_unref(*f);
+    *f = NULL;
+}
+
+struct function *function_copy(const struct function *f)
+{
+    struct function *copy = NEW(struct function);
+    *copy = *f;
+    copy->refs = 1;
+#define X(field) copy->field = mem_dup(f->field);
+    FUNCTION_STRINGS(X)
+#undef X
+    return copy;
+}
+
+bool function_name_ok(struct str name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        unsigned char c = (unsigned char)name.at[i];
+        if (!isalnum(c) && c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return name.size >= 1 && name.size <= FUNCTION_NAME_MAX;
+}
+
+char *function_arn(const char *region, const char *name, const char *qualifier)
+{
+    return mem_printf("arn:aws:lambda:%s:" ACCOUNT_ID ":function:%s%s%s", region, name,
+                      qualifier ? ":" : "", qualifier ? qualifier : "");
+}

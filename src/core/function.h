@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function: one version of code or a model with its configuration, immutable once made; shared
+// by reference. A change makes a new struct function with a new revision.
+#pragma once
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FUNCTION_NAME_MAX    64
+#define FUNCTION_MEMORY_MB   128 // Lambda's default
+#define FUNCTION_TIMEOUT_S   3   // Lambda's default
+#define FUNCTION_RETRIES     2   // Lambda's defaults for asynchronous invocation
+#define FUNCTION_EVENT_AGE_S (6 * 3600)
+
+enum function_state { FUNCTION_PENDING, FUNCTION_ACTIVE, FUNCTION_FAILED };
+
+struct function {
+    int refs;
+    char *name;
+    char *version;     // "$LATEST" or "1", "2", …
+    char *runtime;     // "onnx", "python3.11", …
+    char *handler;     // onnx: the YAML file, default "model.yaml"
+    char *role, *description;
+    char *environment; // JSON object of strings, or NULL
+    char *tags;        // JSON object of strings, or NULL
+    char *extra;       // JSON object: further members of the configuration, kept as given, or NULL
+    char *code_sha256; // base64, as Lambda shows it
+    char *package;     // folder of the unpacked package, absolute
+    char *prepared;    // folder of the prepared model, absolute, or NULL
+    uint64_t code_size;
+    uint32_t memory_mb;
+    uint32_t timeout_s;
+    uint32_t ephemeral_mb; // /tmp, 512 by default
+    enum function_state state;
+    char *state_reason, *state_code; // NULL when active
+    char *revision;                  // UUID
+    int64_t modified_ms;
+    // Of the function, whatever the version:
+    int64_t reserved_concurrency;    // -1: none
+    uint32_t retries_max;            // asynchronous: 0…2
+    uint32_t event_age_max_s;        // asynchronous: 60…21600
+    char *on_success, *on_failure;   // destination ARNs or NULL
+};
+
+struct function *function_new(void); // one reference, Lambda's defaults, strings NULL
+struct function *function_ref(struct function *f);
+void function_unref(struct function *f); // NULL is fine
+void function_clean(struct function **f);
+struct function *function_copy(const struct function *f); // deep, one reference, to be changed
+
+// 1…64 letters, digits, - and _.
+bool function_name_ok(struct str name);
+// "arn:aws:lambda:us-east-1:000000000000:function:NAME"; `qualifier` NULL for none.
+char *function_arn(const char *region, const char *name, const char *qualifier);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// A job: one invocation of one function for one event, synchronous or asynchronous.
+//
+//     QUEUED ──► RUNNING ──► SETTLED        an instance answered, or the deadline passed
+//       ▲           │                       (QUEUED ──► SETTLED: deadline, function removed)
+//       └───────────┘  the instance was lost and the job may be tried again
+#pragma once
+
+#include "base/list.h"
+#include "core/bytes.h"
+#include "core/function.h"
+#include "core/uuid.h"
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SETTLED };
+
+// How the job found its instance; reported with every answer.
+enum tier { TIER_NONE, TIER_HOT, TIER_WARM, TIER_COOL, TIER_COLD };
+const char *tier_name(enum tier tier); // "hot"; "" for TIER_NONE
+
+enum job_status {
+    JOB_OK,             // payload is the answer
+    JOB_FUNCTION_ERROR, // the function failed: error_type and error_message (Unhandled/Handled)
+    JOB_TIMED_OUT,      // the function ran longer than its timeout
+    JOB_REFUSED,        // never ran: the bound, the function is off or gone; `err` says it
+};
+
+struct job_result {
+    enum job_status status;
+    struct bytes *payload; // owned; the answer, or the error document {"errorType", "errorMessage"…}
+    struct err err;        // JOB_REFUSED
+    enum tier tier;
+    int64_t queued_us, init_us, decode_us, run_us, duration_us; // duration: what is billed
+    uint64_t memory_max_mb;
+    struct bytes *log; // the job's log lines START … REPORT, for LogType=Tail; owned, may be NULL
+};
+
+struct job {
+    uint64_t id;              // unique in this process's life
+    struct uuid request_id;
+    struct function *function; // a reference
+    struct bytes *payload;     // a reference; may be NULL (empty)
+    int state; // enum job_state; moves by job_move
+    bool async;
+    int64_t row;        // asynchronous: the outbox row, else 0
+    uint32_t attempt;   // 1 for the first
+    int64_t created_us; // loop time of the submission
+    int64_t created_ms; // wall time of the event (asynchronous: kept over restarts)
+    int64_t deadline_us; // loop time at which a queued job is given up
+    struct list link;    // in the function's queue or the instance's batch
+    struct job_result result;
+    // Called exactly once, on the core thread, when settled. The job is freed after it returns.
+    void (*on_settled)(struct job *job);
+    void *data; // the submitter's own
+};
+
+// A new job with references of its own to function and payload. Not yet submitted.
+struct job *job_new(struct function *function, struct bytes *payload);
+void job_free(struct job *job);
+void job_move(struct job *job, enum job_state to); // aborts on a step that is not in the drawing

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dispatcher: holds jobs until an instance can run them, starts instances because jobs wait,
+// stops them because none came. Core thread only.
+//
+// A job is held, not refused, up to its deadline; beyond the queue's bound it is refused with
+// ERR_BUSY. Every submitted job is settled exactly once.
+#pragma once
+
+#include "core/job.h"
+#include "io/loop.h"
+
+struct dispatch;
+struct store;
+struct fleet;
+struct observe;
+
+struct dispatch_options {
+    int64_t idle_us;       // an instance without work this long is stopped
+    int instances_max;     // of all functions together
+    size_t queue_max;      // waiting synchronous jobs of one function; beyond: ERR_BUSY
+    const char *region;
+};
+
+struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,
+                              struct observe *observe, const struct dispatch_options *options);
+void dispatch_free(struct dispatch *dispatch);
+
+// A function was created or changed: takes its own reference. Instances of the revision before
+// finish what they run and are stopped; queued jobs run on the new one.
+void dispatch_function_set(struct dispatch *dispatch, struct function *function);
+// Deleted: queued jobs are refused with ERR_NOT_FOUND, instances stopped.
+void dispatch_function_remove(struct dispatch *dispatch, struct str name);
+// The current version, borrowed; NULL when there is none of that name.
+struct function *dispatch_function(struct dispatch *dispatch, struct str name);
+
+// Takes the job. job->on_settled is called later (never from inside this call).
+void dispatch_submit(struct dispatch *dispatch, struct job *job);
+// Asynchronous jobs were committed to the outbox for this function: load and run them.
+void dispatch_wake(struct dispatch *dispatch, struct str function_name);
+// At start: every function with rows in the outbox is woken.
+MUST_CHECK int dispatch_resume(struct dispatch *dispatch, struct err *err);
+
+// Stops starting; on_drained is called when nothing runs any more. Queued asynchronous jobs stay
+// in the outbox.
+void dispatch_drain(struct dispatch *dispatch, void (*on_drained)(void *ctx), void *ctx);
+
+struct dispatch_counts {
+    uint64_t queued, running, instances, templates;
+    uint64_t invocations, errors, throttles, cold_starts;
+};
+struct dispatch_counts dispatch_counts(const struct dispatch *dispatch, struct str function_name);
+struct dispatch_counts dispatch_totals(const struct dispatch *dispatch);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages between the server and its runners, over AF_UNIX SEQPACKET sockets: one packet a
+// message, a fixed header, a packed body, passed file descriptors. Both ends check every size;
+// what does not fit is ERR_PROTOCOL and the peer is given up.
+//
+//     server ──SPAWN+fd──► template        READY: it has loaded and warmed what it holds
+//     server ◄─READY────── template        SPAWN: fork; the child serves the passed socket
+//     server ◄─SPAWNED+pidfd─ template     SPAWNED: the child's pid, and its pidfd
+//     server ──JOBS+fds──► instance        JOBS: one batch
+//     server ◄─READY────── instance        RESULT: the answer of one job of the batch
+//     server ◄─RESULT+fd── instance
+//
+//     header: | magic u32 | version u16 | kind u16 | body size u32 | fd count u32 |   16 bytes, LE
+//     body:   the fields in the order of the structs below; a str is u32 size + bytes
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+#define WIRE_MAGIC     0x45535552u // "RUSE"
+#define WIRE_VERSION   1
+#define WIRE_BODY_MAX  (128 * 1024)
+#define WIRE_FDS_MAX   200
+#define WIRE_INLINE_MAX (16 * 1024) // payloads above it travel as a file descriptor
+#define WIRE_JOBS_MAX  64           // in one batch
+#define WIRE_OBJECTS_MAX 64         // in one job
+#define WIRE_PAYLOAD_MAX (64u * 1024 * 1024) // of a job or a result, wherever it lies
+
+enum wire_kind { WIRE_SPAWN = 1, WIRE_SPAWNED, WIRE_READY, WIRE_JOBS, WIRE_RESULT };
+enum wire_role { WIRE_TEMPLATE = 1, WIRE_INSTANCE };
+
+// A received or to be sent message. Fds in `fds` are owned by the message when received (closed by
+// wire_message_done unless taken with wire_take_fd), borrowed when sending.
+struct wire_message {
+    enum wire_kind kind;
+    struct buf body;
+    int fds[WIRE_FDS_MAX];
+    size_t fd_count;
+    size_t at; // reading position in the body
+};
+
+void wire_message_init(struct wire_message *m, enum wire_kind kind);
+void wire_message_done(struct wire_message *m);
+int wire_take_fd(struct wire_message *m, uint32_t index); // -1 when there is none
+
+// Non-blocking by flag of the socket. ERR_BUSY: would block; ERR_LOST: the peer is gone.
+MUST_CHECK int wire_send(int fd, const struct wire_message *m, struct err *err);
+// 1: a message; 0: the peer closed; ERR_BUSY: nothing now; ERR_PROTOCOL: rubbish.
+MUST_CHECK int wire_recv(int fd, struct wire_message *m, struct err *err);
+
+// What a template or an instance is to hold. All strings may be empty in a SPAWN sent to a
+// function's template, which holds its function already.
+struct wire_spawn {
+    uint32_t role;         // enum wire_role
+    struct str function;   // name, for messages and the process title
+    struct str package;    // folder of the unpacked package
+    struct str prepared;   // folder of the prepared model, or ""
+    struct str handler;    // the YAML file in the package, e.g. "model.yaml"
+    uint32_t memory_mb;
+    uint32_t threads;      // 1 unless told otherwise
+};
+void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn); // fd 0: the socket
+MUST_CHECK int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *err);
+
+struct wire_spawned {
+    uint32_t pid; // 0: the fork failed, `error` says why; else fd 0 is the pidfd
+    struct str error;
+};
+void wire_put_spawned(struct wire_message *m, const struct wire_spawned *spawned);
+MUST_CHECK int wire_get_spawned(struct wire_message *m, struct wire_spawned *ret, struct err *err);
+
+struct wire_ready {
+    uint32_t pid;
+    uint64_t init_us;   // from the fork (or exec) to here
+    uint32_t error;     // 0, or: 1 it cannot serve, and ends after this message
+    struct str error_type, error_message;
+};
+void wire_put_ready(struct wire_message *m, const struct wire_ready *ready);
+MUST_CHECK int wire_get_ready(struct wire_message *m, struct wire_ready *ret, struct err *err);
+
+// Bytes that lie in the message, in a passed file descriptor, or nowhere.
+enum wire_place { WIRE_INLINE, WIRE_FD, WIRE_MISSING };
+struct wire_bytes {
+    uint32_t place;    // enum wire_place
+    struct str bytes;  // WIRE_INLINE: the bytes; WIRE_MISSING: the reason
+    uint32_t fd_index; // WIRE_FD: which of the message's fds, and the part of it
+    uint64_t offset, size;
+};
+
+struct wire_object { // of one S3 record in the payload, in the records' order
+    struct str bucket, key; // the key is decoded
+    struct wire_bytes content;
+};
+
+struct wire_job {
+    uint64_t id;
+    int64_t deadline_us; // CLOCK_MONOTONIC
+    struct wire_bytes payload;
+    uint32_t object_count;
+    struct wire_object objects[WIRE_OBJECTS_MAX];
+};
+// JOBS: u32 count, then the jobs. Put the count, then each job; get likewise.
+void wire_put_count(struct wire_message *m, uint32_t count);
+MUST_CHECK int wire_get_count(struct wire_message *m, uint32_t *ret, struct err *err);
+void wire_put_job(struct wire_message *m, const struct wire_job *job);
+MUST_CHECK int wire_get_job(struct wire_message *m, struct wire_job *ret, struct err *err);
+
+struct wire_result {
+    uint64_t id;
+    uint32_t failed;               // 1: a function error; the payload is then empty
+    struct str error_type, error_message;
+    struct wire_bytes payload;     // the answer (JSON or what the task produces)
+    uint64_t decode_us, run_us;    // spent in media/ and in the engine
+    uint64_t memory_max_kb;        // the instance's peak resident size so far
+    struct str log;                // what the run had to say, whole lines, may be empty
+};
+void wire_put_result(struct wire_message *m, const struct wire_result *result);
+MUST_CHECK int wire_get_result(struct wire_message *m, struct wire_result *ret, struct err *err);
+
+// A memfd holding a copy of the bytes, sealed against change. -1 with err set on failure.
+MUST_CHECK int wire_memfd(const char *name, struct str bytes, struct err *err);

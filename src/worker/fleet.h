@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fleet: templates and instances as the dispatcher sees them. A table of operations, because
+// the simulator has a second one. Core thread only; callbacks never come from inside a call.
+//
+//     instance:  STARTING ──on_started──► IDLE ◄──on_result × n── BUSY      any ──on_ended──► gone
+#pragma once
+
+#include "core/job.h"
+#include "io/loop.h"
+
+struct instance; // owned by the fleet until on_ended returned
+
+struct fleet_events {
+    void *ctx;
+    void (*on_started)(void *ctx, struct instance *instance, enum tier tier, int64_t init_us);
+    // One job of the batch is answered; job->result is filled in.
+    void (*on_result)(void *ctx, struct instance *instance, struct job *job);
+    // It is gone, whatever the reason ("" when it was stopped as asked). Jobs of its batch that
+    // were not answered are still the dispatcher's.
+    void (*on_ended)(void *ctx, struct instance *instance, const char *reason);
+};
+
+struct fleet {
+    const struct fleet_ops *ops;
+};
+
+struct fleet_ops {
+    void (*listen)(struct fleet *fleet, const struct fleet_events *events);
+    // Starts one; `data` is kept for instance_data. A failure is reported by on_ended.
+    struct instance *(*start)(struct fleet *fleet, struct function *function, void *data);
+    // Gives an idle instance a batch (jobs linked through job->link by the caller's list, at most
+    // WIRE_JOBS_MAX). On failure the instance ends by itself.
+    void (*run)(struct fleet *fleet, struct instance *instance, struct list *batch);
+    void (*stop)(struct fleet *fleet, struct instance *instance);  // politely: it is idle
+    void (*kill)(struct fleet *fleet, struct instance *instance);  // at once
+    // The function will be used soon / is gone or has changed: make / drop its template.
+    void (*warm)(struct fleet *fleet, struct function *function);
+    void (*forget)(struct fleet *fleet, struct function *function);
+    int (*templates)(const struct fleet *fleet); // how many processes
+};
+
+void *instance_data(const struct instance *instance);
+int instance_pid(const struct instance *instance);
