@@ -6,6 +6,7 @@
 //       └───────────┘  the instance was lost and the job may be tried again
 #pragma once
 
+#include "base/err.h"
 #include "base/list.h"
 #include "core/bytes.h"
 #include "core/function.h"
