@@ -43,12 +43,15 @@ struct wire_message {
 };
 
 void wire_message_init(struct wire_message *m, enum wire_kind kind);
-void wire_message_done(struct wire_message *m);
+void wire_message_done(struct wire_message *m); // closes the fds that are there
+// Empty again for another message to be sent: memory kept, borrowed fds forgotten, not closed.
+void wire_message_reset(struct wire_message *m, enum wire_kind kind);
 int wire_take_fd(struct wire_message *m, uint32_t index); // -1 when there is none
 
 // Non-blocking by flag of the socket. ERR_BUSY: would block; ERR_LOST: the peer is gone.
 MUST_CHECK int wire_send(int fd, const struct wire_message *m, struct err *err);
-// 1: a message; 0: the peer closed; ERR_BUSY: nothing now; ERR_PROTOCOL: rubbish.
+// 1: a message; 0: the peer closed; ERR_BUSY: nothing now; ERR_PROTOCOL: rubbish. What the message
+// held before is dropped. Views into the body last until the next wire_recv or wire_message_done.
 MUST_CHECK int wire_recv(int fd, struct wire_message *m, struct err *err);
 
 // What a template or an instance is to hold. All strings may be empty in a SPAWN sent to a
@@ -119,6 +122,25 @@ struct wire_result {
 };
 void wire_put_result(struct wire_message *m, const struct wire_result *result);
 MUST_CHECK int wire_get_result(struct wire_message *m, struct wire_result *ret, struct err *err);
+
+// ERR_PROTOCOL when bytes are left in the body: for JOBS after the last job; the others check it.
+MUST_CHECK int wire_get_end(struct wire_message *m, struct err *err);
+
+// The bytes, wherever they lie, until wire_view_close (and not longer than the message). A trusted
+// fd is mapped: its file must not shrink while it is. Another is mapped only when it is sealed
+// against shrinking, else copied. ERR_PROTOCOL when the file is shorter than announced. The reason
+// is what one sees of WIRE_MISSING.
+enum wire_trust { WIRE_UNTRUSTED, WIRE_TRUSTED };
+struct wire_view {
+    struct str bytes;
+    void *map; // or NULL
+    size_t map_size;
+    char *heap; // or NULL
+};
+MUST_CHECK int wire_view_open(struct wire_view *ret, const struct wire_message *m,
+                              const struct wire_bytes *bytes, enum wire_trust trust,
+                              struct err *err);
+void wire_view_close(struct wire_view *view); // survives a zeroed one
 
 // A memfd holding a copy of the bytes, sealed against change. -1 with err set on failure.
 MUST_CHECK int wire_memfd(const char *name, struct str bytes, struct err *err);
