@@ -9,8 +9,6 @@
 
 #include <stdint.h>
 
-struct dispatch;
-
 #define BUS_TARGETS_MAX 64 // functions that one event reaches
 
 struct bus_object_event {
@@ -25,7 +23,7 @@ struct bus_object_event {
 };
 
 // Names of functions that got a job; filled by bus_emit_object on the store thread, handed to
-// bus_wake on the core thread after the commit.
+// dispatch_wake_emitted on the core thread after the commit.
 struct bus_emitted {
     int count;
     char *functions[BUS_TARGETS_MAX]; // heap
@@ -36,5 +34,3 @@ void bus_emitted_done(struct bus_emitted *emitted);
 // each matching function.
 MUST_CHECK int bus_emit_object(struct db *db, const struct bus_object_event *event,
                                struct bus_emitted *emitted, struct err *err);
-// Core thread, in on_done of that task.
-void bus_wake(struct dispatch *dispatch, const struct bus_emitted *emitted);

@@ -9,26 +9,34 @@
 #include "core/job.h"
 #include "io/loop.h"
 
+struct bus_emitted;
 struct dispatch;
-struct store;
 struct fleet;
 struct observe;
+struct store;
 
 struct dispatch_options {
     int64_t idle_us;       // an instance without work this long is stopped
     int instances_max;     // of all functions together
     size_t queue_max;      // waiting synchronous jobs of one function; beyond: ERR_BUSY
-    const char *region;
+    int64_t hold_us;       // how long a synchronous job may wait for an instance
+    int64_t retry_us;      // before the first retry of an asynchronous job; then twice that, …
+    const char *region;    // borrowed
 };
 
 struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,
                               struct observe *observe, const struct dispatch_options *options);
 void dispatch_free(struct dispatch *dispatch);
 
+// The key of a function here: "name" for $LATEST, "name:version" for a published version. It is what
+// the outbox stores and what dispatch_function and dispatch_wake expect.
+char *dispatch_key(const struct function *function); // heap
+
 // A function was created or changed: takes its own reference. Instances of the revision before
 // finish what they run and are stopped; queued jobs run on the new one.
 void dispatch_function_set(struct dispatch *dispatch, struct function *function);
-// Deleted: queued jobs are refused with ERR_NOT_FOUND, instances stopped.
+// Deleted, with all its versions: queued jobs are refused with ERR_NOT_FOUND, instances stopped.
+// (The outbox rows are removed by whoever deletes the function's row, in the same transaction.)
 void dispatch_function_remove(struct dispatch *dispatch, struct str name);
 // The current version, borrowed; NULL when there is none of that name.
 struct function *dispatch_function(struct dispatch *dispatch, struct str name);
@@ -37,6 +45,8 @@ struct function *dispatch_function(struct dispatch *dispatch, struct str name);
 void dispatch_submit(struct dispatch *dispatch, struct job *job);
 // Asynchronous jobs were committed to the outbox for this function: load and run them.
 void dispatch_wake(struct dispatch *dispatch, struct str function_name);
+// The same for every function that an event reached.
+void dispatch_wake_emitted(struct dispatch *dispatch, const struct bus_emitted *emitted);
 // At start: every function with rows in the outbox is woken.
 MUST_CHECK int dispatch_resume(struct dispatch *dispatch, struct err *err);
 
