@@ -161,3 +161,22 @@ uint64_t str_hash(struct str s)
     }
     return h ^ (h >> 32);
 }
+
+char *str_pack(struct str *const *views, size_t count)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < count; i++) {
+        size += views[i]->size + 1;
+    }
+    char *block = mem_alloc(size);
+    char *to = block;
+    for (size_t i = 0; i < count; i++) {
+        if (!views[i]->at) {
+            continue;
+        }
+        memcpy(to, views[i]->at, views[i]->size);
+        views[i]->at = to;
+        to += views[i]->size + 1;
+    }
+    return block;
+}

@@ -49,3 +49,13 @@ bool str_to_double(struct str s, double *ret);
 
 char *str_dup(struct str s); // NUL-terminated heap copy
 uint64_t str_hash(struct str s); // keyed per process, so that users cannot choose collisions
+
+// The same bytes, never with at == NULL: for those to whom NULL means "none".
+static inline struct str str_not_null(struct str s)
+{
+    return s.at ? s : STR("");
+}
+
+// Copies what the views see into one heap block, a NUL after each, and makes them see the copies;
+// those with at == NULL stay so.
+char *str_pack(struct str *const *views, size_t count);
