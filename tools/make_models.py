@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make ONNX models for benchmarks and tests. The weights are random: what is measured is the work, not the answer.
+"""Make ONNX models for benchmarks and tests. The weights are random: what is measured is the work,
+not the answer.
 
     pip install numpy onnx
     python3 tools/make_models.py resnet50 out.onnx     # one model; --list names them
@@ -45,7 +46,9 @@ class Graph:
 
     def node(self, op, *inputs, out=None, **attributes):
         out = out or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [out], name=f"n{len(self.nodes)}", **attributes))
+        self.nodes.append(
+            helper.make_node(op, list(inputs), [out], name=f"n{len(self.nodes)}", **attributes)
+        )
         return out
 
     def random(self, *shape, spread, hint="w"):
@@ -58,7 +61,14 @@ class Graph:
         bias = self.random(c_out, spread=0.01, hint="b")
         pads = [size // 2 if pad is None else pad] * 4
         return self.node(
-            "Conv", x, weight, bias, kernel_shape=[size] * 2, strides=[stride] * 2, pads=pads, group=groups
+            "Conv",
+            x,
+            weight,
+            bias,
+            kernel_shape=[size] * 2,
+            strides=[stride] * 2,
+            pads=pads,
+            group=groups,
         )
 
     def dense(self, x, c_in, c_out, out=None, gain=1.0):
@@ -76,7 +86,7 @@ class Graph:
         return model
 
 
-# ---- networks for benchmarks ---------------------------------------------------------------------------
+# ---- networks for benchmarks ---------------------------------------------------------------------
 
 
 def classifier_head(g, x, channels, classes=1000):
@@ -169,7 +179,9 @@ def transformer(name, layers, width, heads, vocabulary, positions):
 
     def norm(x):
         scale = g.constant(np.ones(width, np.float32))
-        return g.node("LayerNormalization", x, scale, g.constant(np.zeros(width, np.float32)), axis=-1)
+        return g.node(
+            "LayerNormalization", x, scale, g.constant(np.zeros(width, np.float32)), axis=-1
+        )
 
     def heads_of(x, order):
         return g.node("Transpose", g.node("Reshape", g.dense(x, width, width), split), perm=order)
@@ -180,7 +192,9 @@ def transformer(name, layers, width, heads, vocabulary, positions):
     where = g.node("Range", zero, g.node("Squeeze", length), step)
     places = g.node("Gather", g.random(positions, width, spread=0.5), where)
     x = norm(g.node("Add", words, places))
-    seen = g.node("Cast", g.node("Unsqueeze", mask, g.constant(np.array([1, 2], np.int64))), to=int(F32))
+    seen = g.node(
+        "Cast", g.node("Unsqueeze", mask, g.constant(np.array([1, 2], np.int64))), to=int(F32)
+    )
     hide = g.node("Mul", g.node("Sub", one, seen), far)
     for _ in range(layers):
         query, value = heads_of(x, [0, 2, 1, 3]), heads_of(x, [0, 2, 1, 3])
@@ -190,7 +204,11 @@ def transformer(name, layers, width, heads, vocabulary, positions):
         x = norm(g.node("Add", x, g.dense(g.node("Reshape", mixed, join), width, width)))
         inner = g.dense(x, width, width * 4)
         bell = g.node("Add", g.node("Erf", g.node("Div", inner, root2)), one)
-        x = norm(g.node("Add", x, g.dense(g.node("Mul", g.node("Mul", inner, half), bell), width * 4, width)))
+        x = norm(
+            g.node(
+                "Add", x, g.dense(g.node("Mul", g.node("Mul", inner, half), bell), width * 4, width)
+            )
+        )
     g.node("Identity", x, out="last_hidden_state")
     g.output("last_hidden_state", F32, ["N", "S", width])
     return g.model()
@@ -218,7 +236,7 @@ def big(megabytes):
     return g.model()
 
 
-# ---- small models for tests --------------------------------------------------------------------------
+# ---- small models for tests ----------------------------------------------------------------------
 
 
 def echo():
@@ -244,7 +262,9 @@ def add():
 def every_type():
     """One input and one output of each type that JSON can carry: in_T [N] -> out_T [N]"""
     g = Graph("types")
-    for name in "FLOAT DOUBLE FLOAT16 INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 BOOL STRING".split():
+    for name in (
+        "FLOAT DOUBLE FLOAT16 INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 BOOL STRING".split()
+    ):
         kind = getattr(TensorProto, name)
         g.node("Identity", g.input(f"in_{name.lower()}", kind, ["N"]), out=f"out_{name.lower()}")
         g.output(f"out_{name.lower()}", kind, ["N"])
@@ -253,7 +273,7 @@ def every_type():
 
 def odd_names():
     """Names that need escaping in JSON: quotes, a line break, a slash, letters beyond ASCII"""
-    g = Graph("odd \"names\"\n")
+    g = Graph('odd "names"\n')
     g.node("Identity", g.input('in "put"\n/ü', F32, ["größe N", 2]), out="out\\put\t☃")
     g.output("out\\put\t☃", F32, ["größe N", 2])
     return g.model()
@@ -327,15 +347,26 @@ def detector():
     cells = np.zeros((1, 84, 8), np.float32)
     cells[0, 2 * 8 + 3] = [0.5, 0.5, np.log(16 / 8), np.log(24 / 8), 0.9, 0.05, 0.8, 0.05]
     cells[0, 2 * 8 + 4] = [-0.375, 0.5, np.log(16 / 8), np.log(24 / 8), 0.9, 0.05, 0.6, 0.05]
-    cells[0, 64 + 16 + 1 * 2 + 1] = [0.5, 0.5, np.log(32 / 32), np.log(32 / 32), 0.95, 0.0, 0.02, 0.9]
+    cells[0, 64 + 16 + 1 * 2 + 1] = [
+        0.5,
+        0.5,
+        np.log(32 / 32),
+        np.log(32 / 32),
+        0.95,
+        0.0,
+        0.02,
+        0.9,
+    ]
     x = g.node("ReduceMean", g.input("image", F32, ["N", 3, 64, 64]), axes=[1, 2, 3], keepdims=1)
-    nothing = g.node("Mul", g.node("Squeeze", x, g.constant(np.array([3], np.int64))), g.constant(np.float32(0)))
+    nothing = g.node(
+        "Mul", g.node("Squeeze", x, g.constant(np.array([3], np.int64))), g.constant(np.float32(0))
+    )
     g.node("Add", nothing, g.constant(cells), out="output")
     g.output("output", F32, ["N", 84, 8])
     return g.model()
 
 
-# ---- broken and hostile models -------------------------------------------------------------------------
+# ---- broken and hostile models -------------------------------------------------------------------
 
 
 def wrong_output_type():
@@ -395,7 +426,11 @@ def raw_weight(name, dims, data):
 def asks_for_a_terabyte():
     g = Graph("run-terabyte")
     x = g.node("Cast", g.input("x", F32, [1]), to=int(I64))
-    size = g.node("Add", g.node("Mul", x, g.constant(np.array([0], np.int64))), g.constant(np.array([1 << 38], np.int64)))
+    size = g.node(
+        "Add",
+        g.node("Mul", x, g.constant(np.array([0], np.int64))),
+        g.constant(np.array([1 << 38], np.int64)),
+    )
     g.node("ConstantOfShape", size, out="y", value=helper.make_tensor("v", F32, [1], [1.0]))
     g.output("y", F32, ["N"])
     return g.model()
@@ -412,7 +447,10 @@ def index_out_of_range():
 def never_ends():
     """A loop of 2^62 rounds around one addition."""
     body = helper.make_graph(
-        [helper.make_node("Identity", ["more"], ["more_out"]), helper.make_node("Add", ["v", "v"], ["v_out"])],
+        [
+            helper.make_node("Identity", ["more"], ["more_out"]),
+            helper.make_node("Add", ["v", "v"], ["v_out"]),
+        ],
         "body",
         [
             helper.make_tensor_value_info("round", I64, []),
@@ -472,16 +510,30 @@ def corpus_entries():
         yield f"{name}.onnx", "good", "-", make().SerializeToString(), make.__doc__.splitlines()[0]
 
     whole = brightness().SerializeToString()
-    weighty = raw_weight("weighty", [64], np.arange(64, dtype=np.float32).tobytes()).SerializeToString()
+    weighty = raw_weight(
+        "weighty", [64], np.arange(64, dtype=np.float32).tobytes()
+    ).SerializeToString()
     noise = np.random.default_rng(3).integers(0, 256, 4096, dtype=np.uint8).tobytes()
     load = (
         ("empty", b"", "zero bytes"),
-        ("text", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "an LFS pointer"),
+        (
+            "text",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+            "an LFS pointer",
+        ),
         ("random", noise, "random bytes"),
         ("truncated", truncated(whole), "half of a good model"),
         ("truncated-weights", truncated(weighty), "ends inside a weight"),
-        ("no-graph", b"\x08\x08" + field(2, b"nobody") + field(8, b"\x10\x0d"), "valid protobuf, no graph"),
-        ("length-lie", b"\x08\x08" + field(7, b"\x0a\x00", 0x7FFFFFFF), "a graph of 2 GB in a few bytes"),
+        (
+            "no-graph",
+            b"\x08\x08" + field(2, b"nobody") + field(8, b"\x10\x0d"),
+            "valid protobuf, no graph",
+        ),
+        (
+            "length-lie",
+            b"\x08\x08" + field(7, b"\x0a\x00", 0x7FFFFFFF),
+            "a graph of 2 GB in a few bytes",
+        ),
         ("varint-long", b"\x08" + b"\xff" * 40 + b"\x01", "a number that never ends"),
         ("nested", nested_graphs(2000), "2,000 graphs within graphs"),
         ("wrong-output-type", wrong_output_type(), "says int64, gives float32"),
@@ -490,19 +542,44 @@ def corpus_entries():
         ("future-opset", with_node("future-opset", "Relu", opset=9999), "opset 9999"),
         ("undefined-input", undefined_input(), "reads a tensor that nothing writes"),
         ("cycle", cycle(), "two nodes that wait for each other"),
-        ("external-parent", external("external-parent", "../../../../../../etc/passwd"), "weights outside the package"),
-        ("external-absolute", external("external-absolute", "/etc/passwd"), "weights at an absolute path"),
-        ("external-missing", external("external-missing", "weights.bin"), "weights in a file that is not there"),
-        ("huge-dims", raw_weight("huge-dims", [1 << 31, 1 << 31], b"\0" * 16), "claims 2^62 weights, has 4"),
+        (
+            "external-parent",
+            external("external-parent", "../../../../../../etc/passwd"),
+            "weights outside the package",
+        ),
+        (
+            "external-absolute",
+            external("external-absolute", "/etc/passwd"),
+            "weights at an absolute path",
+        ),
+        (
+            "external-missing",
+            external("external-missing", "weights.bin"),
+            "weights in a file that is not there",
+        ),
+        (
+            "huge-dims",
+            raw_weight("huge-dims", [1 << 31, 1 << 31], b"\0" * 16),
+            "claims 2^62 weights, has 4",
+        ),
         ("negative-dim", raw_weight("negative-dim", [-4], b"\0" * 16), "a weight of -4 elements"),
-        ("short-weight", raw_weight("short-weight", [64], b"\0" * 16), "a weight of 64 elements with 4"),
+        (
+            "short-weight",
+            raw_weight("short-weight", [64], b"\0" * 16),
+            "a weight of 64 elements with 4",
+        ),
     )
     for name, model, note in load:
         data = model if isinstance(model, bytes) else model.SerializeToString()
         yield f"{name}.onnx", "bad", "load", data, note
     run = (
         ("run-terabyte", asks_for_a_terabyte(), "run", "loads; any run asks for a terabyte"),
-        ("run-index", index_out_of_range(), "run", "loads; an x outside 0..2 is an index out of range"),
+        (
+            "run-index",
+            index_out_of_range(),
+            "run",
+            "loads; an x outside 0..2 is an index out of range",
+        ),
         ("run-forever", never_ends(), "hang", "loads; a run does not end before its timeout"),
     )
     for name, model, stage, note in run:
@@ -519,7 +596,7 @@ def write_corpus(folder):
     print(f"wrote {len(rows) - 1} models to {folder}")
 
 
-# ---- command line ------------------------------------------------------------------------------------
+# ---- command line --------------------------------------------------------------------------------
 
 MODELS = {
     "resnet50": resnet50,
