@@ -5,7 +5,7 @@ not the answer.
 
     pip install numpy onnx
     python3 tools/make_models.py resnet50 out.onnx     # one model; --list names them
-    python3 tools/make_models.py corpus test/corpus/models     # the good and the broken ones, with MANIFEST.tsv
+    python3 tools/make_models.py corpus test/corpus/models   # good and broken ones
 
 Equal arguments give equal files. Networks come with batch normalisation already folded into their
 convolutions and with weights scaled so that activations neither vanish nor grow with depth.
@@ -126,7 +126,8 @@ def mobilenetv2():
     x = relu6(g.conv(g.input("image", F32, ["N", 3, 224, 224]), 3, 32, 3, 2))
     c_in = 32
     for expand, c_out, count, first in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+        (6, 160, 3, 2), (6, 320, 1, 1),
     ):  # fmt: skip
         for block in range(count):
             stride, width = (first if block == 0 else 1), c_in * expand
@@ -165,11 +166,11 @@ def squeezenet():
 
 
 def transformer(name, layers, width, heads, vocabulary, positions):
-    """A post-norm encoder with GELU, as BERT is: ids and mask [N,S] -> hidden states [N,S,width]."""
+    """A post-norm encoder with GELU, as BERT is: ids and mask [N,S] -> [N,S,width]."""
     g = Graph(name, opset=17)
     ids = g.input("input_ids", I64, ["N", "S"])
     mask = g.input("attention_mask", I64, ["N", "S"])
-    scalar = lambda value: g.constant(np.float32(value))  # noqa: E731
+    scalar = lambda value: g.constant(np.float32(value))
     axis = g.constant(np.array([1], np.int64))
     half, one, root2, far = scalar(0.5), scalar(1), scalar(np.sqrt(2)), scalar(-10000)
     depth = width // heads
@@ -225,7 +226,7 @@ def bert_tiny():
 
 
 def big(megabytes):
-    """A chain of 1024x1024 layers of as many megabytes as the name says, x [N,1024] -> y [N,1024]"""
+    """1024x1024 layers of as many megabytes as the name says, x [N,1024] -> y [N,1024]"""
     g = Graph(f"big{megabytes}")
     x = g.input("x", F32, ["N", 1024])
     count = max(1, round(megabytes * 1e6 / (4 * 1024 * 1025)))
@@ -263,8 +264,9 @@ def every_type():
     """One input and one output of each type that JSON can carry: in_T [N] -> out_T [N]"""
     g = Graph("types")
     for name in (
-        "FLOAT DOUBLE FLOAT16 INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 BOOL STRING".split()
-    ):
+        "FLOAT", "DOUBLE", "FLOAT16", "INT8", "INT16", "INT32", "INT64",
+        "UINT8", "UINT16", "UINT32", "UINT64", "BOOL", "STRING",
+    ):  # fmt: skip
         kind = getattr(TensorProto, name)
         g.node("Identity", g.input(f"in_{name.lower()}", kind, ["N"]), out=f"out_{name.lower()}")
         g.output(f"out_{name.lower()}", kind, ["N"])
@@ -308,7 +310,7 @@ def old_inputs():
 
 
 def brightness():
-    """Three classes for the mean of each plane: image [N,3,8,8] -> logits [N,3]; a red picture is class 0"""
+    """A class for the mean of each plane: image [N,3,8,8] -> logits [N,3]; red is class 0"""
     g = Graph("brightness")
     x = g.node("GlobalAveragePool", g.input("image", F32, ["N", 3, 8, 8]))
     g.node("Flatten", g.node("Mul", x, g.constant(np.float32(4))), out="logits")
@@ -337,11 +339,12 @@ def brightness_u8():
 
 
 def detector():
-    """YOLOX-shaped with fixed answers for 64x64: image [N,3,64,64] -> output [N,84,8] (84 cells, 3 classes)
+    """YOLOX-shaped with fixed answers: image [N,3,64,64] -> output [N,84,8] (3 classes)
 
-    Cell (x 3, y 2) of stride 8 holds a box with centre 28,20 and size 16x24 of class 1, score 0.9 * 0.8 = 0.72;
-    its neighbour repeats it with score 0.54 one pixel to the right (for NMS to drop). Cell (x 1, y 1) of
-    stride 32 holds a box with centre 48,48 and size 32x32 of class 2, score 0.95 * 0.9 = 0.855.
+    The 84 cells are 8x8 of stride 8, 4x4 of stride 16, 2x2 of stride 32. Cell (x 3, y 2) of stride
+    8 holds a box with centre 28,20 and size 16x24 of class 1, score 0.9 * 0.8 = 0.72; its neighbour
+    repeats it with score 0.54 one pixel to the right, for NMS to drop. Cell (x 1, y 1) of stride 32
+    holds a box with centre 48,48 and size 32x32 of class 2, score 0.95 * 0.9 = 0.855.
     """
     g = Graph("detector")
     cells = np.zeros((1, 84, 8), np.float32)
@@ -483,7 +486,7 @@ def field(number, payload, length=None):
 
 
 def nested_graphs(depth):
-    """Model.graph(7) > node(1) > attribute(5) > g(6) > node > attribute > g … : graphs within graphs."""
+    """Model.graph(7) > node(1) > attribute(5) > g(6) > node > …: graphs within graphs."""
     graph = b""
     for _ in range(depth):
         graph = field(1, field(5, field(6, graph)))
@@ -504,7 +507,8 @@ def corpus_entries():
     for name, model, note in good:
         yield f"{name}.onnx", "good", "-", model.SerializeToString(), note
     for make in (
-        add, every_type, odd_names, scalar, no_input, old_inputs, brightness, brightness_nhwc, brightness_u8, detector
+        add, every_type, odd_names, scalar, no_input, old_inputs,
+        brightness, brightness_nhwc, brightness_u8, detector,
     ):  # fmt: skip
         name = make.__name__.replace("_", "-")
         yield f"{name}.onnx", "good", "-", make().SerializeToString(), make.__doc__.splitlines()[0]

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the handwritten-digit classifier of this example and write everything the folder holds.
 
-The data is scikit-learn's `load_digits` (1,797 pictures of 8x8 pixels, shipped inside the package). The
-network is a small convolutional one, trained here in plain numpy with the gradients written by hand, so
-that the whole recipe fits in this file:
+The data is scikit-learn's `load_digits` (1,797 pictures of 8x8 pixels, shipped inside the package).
+The network is a small convolutional one, trained here in plain numpy with the gradients written by
+hand, so that the whole recipe fits in this file:
 
     pip install numpy scikit-learn onnx Pillow
-    python3 train.py                # about a minute on one core; writes digits.onnx, labels.txt, images/
+    python3 train.py        # about a minute on one core; writes digits.onnx, labels.txt, images/
 
-Training sees what serving sees: every digit becomes a 96x96 picture (dark ink on white paper), is turned,
-scaled and shifted a little, and shrinks to 32x32. The graph itself inverts the paper and averages 4x4
-pixels, so it takes any picture of a digit that was resized to 32x32 with values from 0 (black) to 1 (white).
+Training sees what serving sees: every digit becomes a 96x96 picture (dark ink on white paper), is
+turned, scaled and shifted a little, and shrinks to 32x32. The graph itself inverts the paper and
+averages 4x4 pixels, so it takes any picture of a digit that was resized to 32x32 with values from 0
+(black) to 1 (white).
 """
 
 import argparse
@@ -20,7 +21,9 @@ import os
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # one thread: sums are added in the same order on every machine
+    os.environ.setdefault(
+        name, "1"
+    )  # one thread: sums are added in the same order on every machine
 
 import numpy as np
 import onnx
@@ -36,14 +39,14 @@ TEST_START = 1287  # where the last four of the blocks begin
 IMAGES_PER_CLASS = (3, 3, 2, 2, 2, 2, 2, 3, 3, 2)  # 24 pictures
 
 
-# ---- data ------------------------------------------------------------------------------------------
+# ---- data ----------------------------------------------------------------------------------------
 
 
 def split(count):
     """Return (train, test) indices.
 
-    The digits lie in the order in which they were collected: a block of about 130 for each writer, and
-    every block opens with 0 to 9 three times over. Cutting at the start of a block keeps the writers
+    The digits lie in the order in which they were collected: a block of about 130 for each writer,
+    and most blocks open with 0 to 9 three times over. Cutting where a block begins keeps the writers
     apart: nobody whose digits are tested has been seen in training.
     """
     return np.arange(TEST_START), np.arange(TEST_START, count)
@@ -70,8 +73,12 @@ def vary(picture, rng):
     middle = PICTURE / 2
     shift_x, shift_y = rng.uniform(-8, 8, size=2)
     matrix = (
-        cos, sin, middle - cos * middle - sin * middle + shift_x,
-        -sin, cos, middle + sin * middle - cos * middle + shift_y,
+        cos,
+        sin,
+        middle - cos * middle - sin * middle + shift_x,
+        -sin,
+        cos,
+        middle + sin * middle - cos * middle + shift_y,
     )
     moved = picture.transform(
         picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=255
@@ -81,7 +88,7 @@ def vary(picture, rng):
     return paper * (1.0 - ink * (1.0 - to_input(moved)))
 
 
-# ---- the network, in numpy ---------------------------------------------------------------------------
+# ---- the network, in numpy -----------------------------------------------------------------------
 # image [N,1,32,32] -> 1-x -> mean of 4x4 -> [N,1,8,8] -> conv 16 -> relu -> conv 32 -> relu
 #   -> max of 2x2 -> [N,32,4,4] -> 512 -> dense 64 -> relu -> dense 10 (logits)
 
@@ -221,7 +228,7 @@ def train(pictures, labels, rng, epochs):
     return w
 
 
-# ---- results -----------------------------------------------------------------------------------------
+# ---- results -------------------------------------------------------------------------------------
 
 
 def accuracy(w, pictures, labels):

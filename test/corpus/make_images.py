@@ -5,10 +5,10 @@
     pip install numpy Pillow
     python3 make_images.py [FOLDER]
 
-The files are committed, so that a test needs neither Python nor these packages. Every good picture shows
-the same scene: a 64x48 sheet with a red, a green, a blue and a white quarter (top left, top right, bottom
-left, bottom right; a black dot in the middle of the red one), so a decoder's answer can be checked in
-four places, and a picture that was turned the wrong way is seen at once.
+The files are committed, so that a test needs neither Python nor these packages. Every good picture
+shows the same scene: a 64x48 sheet with a red, a green, a blue and a white quarter (top left, top
+right, bottom left, bottom right; a black dot in the middle of the red one), so a decoder's answer
+can be checked in four places, and a picture that was turned the wrong way is seen at once.
 """
 
 import io
@@ -45,12 +45,14 @@ class Corpus:
         self.rows.append((name, kind, str(size[0]), str(size[1]), note))
 
     def save(self):
-        lines = ["# file\tgood or bad\twidth\theight\tnote (sizes are those after the EXIF rotation)"]
+        lines = [
+            "# file\tgood or bad\twidth\theight\tnote (sizes are those after the EXIF rotation)"
+        ]
         lines += ["\t".join(row) for row in sorted(self.rows)]
         (self.folder / "MANIFEST.tsv").write_text("\n".join(lines) + "\n")
 
 
-# ---- building blocks ---------------------------------------------------------------------------------
+# ---- building blocks -----------------------------------------------------------------------------
 
 
 def scene(width=WIDTH, height=HEIGHT):
@@ -65,7 +67,7 @@ def scene(width=WIDTH, height=HEIGHT):
 
 
 def noise(width, height):
-    """Pixels that compress badly: the data is long enough to be cut and damaged in interesting places."""
+    """Pixels that compress badly: long enough to be cut and damaged in interesting places."""
     rng = np.random.default_rng(7)
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -114,7 +116,15 @@ def filtered(pixels):
 
 def adam7(pixels):
     """The seven passes of an interlaced PNG, filter type 0."""
-    starts = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    starts = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    )
     return b"".join(filtered(pixels[y::dy, x::dx]) for x, y, dx, dy in starts)
 
 
@@ -132,7 +142,7 @@ def segment(jpeg, marker):
     raise ValueError(f"no marker {marker:#x}")
 
 
-# ---- good pictures -----------------------------------------------------------------------------------
+# ---- good pictures -------------------------------------------------------------------------------
 
 
 def good_jpegs(corpus):
@@ -140,7 +150,9 @@ def good_jpegs(corpus):
     base = encoded(image, "JPEG", quality=92, subsampling=0)
     corpus.good("baseline.jpg", base, note="4:4:4")
     corpus.good("subsampled.jpg", encoded(image, "JPEG", quality=92, subsampling=2), note="4:2:0")
-    corpus.good("progressive.jpg", encoded(image, "JPEG", quality=92, progressive=True, subsampling=0))
+    corpus.good(
+        "progressive.jpg", encoded(image, "JPEG", quality=92, progressive=True, subsampling=0)
+    )
     corpus.good("grey.jpg", encoded(image.convert("L"), "JPEG", quality=92))
     restarts = encoded(image, "JPEG", quality=92, subsampling=0, restart_marker_blocks=4)
     corpus.good("restarts.jpg", restarts, note="restart markers")
@@ -148,10 +160,18 @@ def good_jpegs(corpus):
     assert b"Adobe" in cmyk
     corpus.good("cmyk-adobe.jpg", cmyk, note="Adobe marker: values are stored inverted")
     corpus.good("one-pixel.jpg", encoded(image.crop((0, 0, 1, 1)), "JPEG"), (1, 1))
-    corpus.good("odd-size.jpg", encoded(scene(37, 23), "JPEG", quality=92), (37, 23), "no multiple of 8")
+    corpus.good(
+        "odd-size.jpg", encoded(scene(37, 23), "JPEG", quality=92), (37, 23), "no multiple of 8"
+    )
     corpus.good("thin.jpg", encoded(scene(640, 4), "JPEG", quality=85), (640, 4), "160 to 1")
-    corpus.good("trailing-bytes.jpg", base + b"tail" * 16, note="bytes behind EOI are nobody's business")
-    corpus.good("noise.jpg", encoded(noise(64, 48), "JPEG", quality=70), note="the mother of the damaged ones")
+    corpus.good(
+        "trailing-bytes.jpg", base + b"tail" * 16, note="bytes behind EOI are nobody's business"
+    )
+    corpus.good(
+        "noise.jpg",
+        encoded(noise(64, 48), "JPEG", quality=70),
+        note="the mother of the damaged ones",
+    )
 
 
 def good_orientations(corpus):
@@ -172,7 +192,9 @@ def good_orientations(corpus):
         data = with_app1(encoded(image, "JPEG", quality=92, subsampling=0), exif(value))
         corpus.good(f"exif-{value}.jpg", data, note=f"EXIF orientation {value}, little endian")
     turned = encoded(scene().transpose(turn.ROTATE_90), "JPEG", quality=92, subsampling=0)
-    corpus.good("exif-6-big-endian.jpg", with_app1(turned, exif(6, "MM")), note="EXIF in big endian")
+    corpus.good(
+        "exif-6-big-endian.jpg", with_app1(turned, exif(6, "MM")), note="EXIF in big endian"
+    )
 
 
 def good_pngs(corpus):
@@ -180,19 +202,25 @@ def good_pngs(corpus):
     pixels = np.asarray(image)
     corpus.good("rgb8.png", encoded(image, "PNG"))
     corpus.good("grey8.png", encoded(image.convert("L"), "PNG"))
-    corpus.good("grey1.png", encoded(image.convert("1", dither=Image.Dither.NONE), "PNG"), note="1 bit")
+    corpus.good(
+        "grey1.png", encoded(image.convert("1", dither=Image.Dither.NONE), "PNG"), note="1 bit"
+    )
     wide = (pixels.astype(np.uint16) * 257).astype(">u2")
     corpus.good("rgb16.png", png(WIDTH, HEIGHT, 16, 2, filtered(wide)), note="16 bits per sample")
     grey = (np.asarray(image.convert("L")).astype(np.uint16) * 257).astype(">u2")
     corpus.good("grey16.png", png(WIDTH, HEIGHT, 16, 0, filtered(grey)), note="16 bits")
     palette = image.quantize(8, dither=Image.Dither.NONE)
     corpus.good("palette.png", encoded(palette, "PNG"))
-    corpus.good("palette-alpha.png", encoded(palette, "PNG", transparency=0), note="tRNS on a palette")
+    corpus.good(
+        "palette-alpha.png", encoded(palette, "PNG", transparency=0), note="tRNS on a palette"
+    )
     alpha = image.convert("RGBA")
     alpha.putalpha(Image.linear_gradient("L").resize(image.size))
     corpus.good("rgba8.png", encoded(alpha, "PNG"), note="half transparent")
     corpus.good("grey-alpha.png", encoded(alpha.convert("LA"), "PNG"))
-    corpus.good("interlaced.png", png(WIDTH, HEIGHT, 8, 2, adam7(pixels), interlace=1), note="Adam7")
+    corpus.good(
+        "interlaced.png", png(WIDTH, HEIGHT, 8, 2, adam7(pixels), interlace=1), note="Adam7"
+    )
     corpus.good("one-pixel.png", encoded(image.crop((0, 0, 1, 1)), "PNG"), (1, 1))
     text = png_chunk(b"tEXt", b"Comment\0" + b"x" * 300)
     corpus.good("text-chunk.png", png(WIDTH, HEIGHT, 8, 2, filtered(pixels), extra=text))
@@ -207,7 +235,7 @@ def good_webps(corpus):
     corpus.good("alpha.webp", encoded(alpha, "WEBP", quality=90), note="VP8X with alpha")
 
 
-# ---- bad pictures ------------------------------------------------------------------------------------
+# ---- bad pictures --------------------------------------------------------------------------------
 
 
 def not_pictures(corpus):
@@ -215,7 +243,11 @@ def not_pictures(corpus):
     corpus.bad("one-byte.jpg", b"\xff", "one byte")
     corpus.bad("soi-only.jpg", b"\xff\xd8", "a start and nothing else")
     corpus.bad("text.jpg", b"This is not a picture, whatever its name says.\n" * 4, "text")
-    corpus.bad("html.png", b"<!doctype html><title>404 Not Found</title>\n", "an error page saved as a picture")
+    corpus.bad(
+        "html.png",
+        b"<!doctype html><title>404 Not Found</title>\n",
+        "an error page saved as a picture",
+    )
     corpus.bad("zeros.png", b"\0" * 512, "zeros")
     corpus.bad("gif.jpg", encoded(scene().quantize(8), "GIF"), "a GIF: not a format we read")
     corpus.bad("signature-only.png", b"\x89PNG\r\n\x1a\n", "a signature and nothing else")
@@ -228,14 +260,24 @@ def cut_short(corpus):
     corpus.bad("truncated-header.jpg", jpeg[: segment(jpeg, 0xC0) + 6], "ends inside SOF")
     corpus.bad("truncated-tables.jpg", jpeg[: segment(jpeg, 0xC4) + 9], "ends inside DHT")
     corpus.bad("truncated-no-scan.jpg", jpeg[: scan + 12], "ends where the picture would begin")
-    corpus.bad("truncated-half.jpg", jpeg[: scan + (len(jpeg) - scan) // 2], "ends in the middle of the scan")
-    corpus.bad("truncated-90.jpg", jpeg[: scan + (len(jpeg) - scan) * 9 // 10], "the last tenth is missing")
+    corpus.bad(
+        "truncated-half.jpg",
+        jpeg[: scan + (len(jpeg) - scan) // 2],
+        "ends in the middle of the scan",
+    )
+    corpus.bad(
+        "truncated-90.jpg", jpeg[: scan + (len(jpeg) - scan) * 9 // 10], "the last tenth is missing"
+    )
     progressive = encoded(noise(64, 48), "JPEG", quality=70, progressive=True)
-    corpus.bad("truncated-progressive.jpg", progressive[: len(progressive) // 3], "ends after a third")
+    corpus.bad(
+        "truncated-progressive.jpg", progressive[: len(progressive) // 3], "ends after a third"
+    )
     picture = encoded(noise(40, 30), "PNG")
     corpus.bad("truncated-header.png", picture[:20], "ends inside IHDR")
     corpus.bad("truncated-half.png", picture[: len(picture) // 2], "ends in the middle of IDAT")
-    corpus.bad("truncated-half.webp", encoded(noise(40, 30), "WEBP", quality=60)[:300], "ends early")
+    corpus.bad(
+        "truncated-half.webp", encoded(noise(40, 30), "WEBP", quality=60)[:300], "ends early"
+    )
 
 
 def bombs(corpus):
@@ -246,28 +288,50 @@ def bombs(corpus):
     progressive = encoded(scene(), "JPEG", progressive=True)
     size = segment(progressive, 0xC2) + 5
     huge = replaced(progressive, size, struct.pack(">HH", 65500, 65500))
-    corpus.bad("bomb-progressive.jpg", huge, "claims 65500x65500: progressive needs it all in memory")
+    corpus.bad(
+        "bomb-progressive.jpg", huge, "claims 65500x65500: progressive needs it all in memory"
+    )
     rows = b"\0" * (1 << 20)
     corpus.bad("bomb-50000.png", png(50000, 50000, 8, 2, rows), "claims 50000x50000 pixels of RGB")
-    corpus.bad("bomb-2g.png", png(0x7FFFFFFF, 0x7FFFFFFF, 16, 6, b"\0"), "the largest size PNG can claim")
+    corpus.bad(
+        "bomb-2g.png", png(0x7FFFFFFF, 0x7FFFFFFF, 16, 6, b"\0"), "the largest size PNG can claim"
+    )
     head = struct.pack("<I", 10) + b"\0\0\0" + b"\0" + (16383).to_bytes(3, "little") * 2
     body = b"WEBPVP8X" + head + b"VP8L" + struct.pack("<I", 6) + b"\x2f\xff\xff\xff\x0f\x00"
-    corpus.bad("bomb-16384.webp", b"RIFF" + struct.pack("<I", len(body)) + body, "claims 16384x16384 pixels")
+    corpus.bad(
+        "bomb-16384.webp",
+        b"RIFF" + struct.pack("<I", len(body)) + body,
+        "claims 16384x16384 pixels",
+    )
 
 
 def damaged(corpus):
     jpeg = encoded(noise(64, 48), "JPEG", quality=70)
     at = segment(jpeg, 0xC4) + 5
-    corpus.bad("huffman-overfull.jpg", replaced(jpeg, at, b"\xff" * 16), "more codes than bits can name")
+    corpus.bad(
+        "huffman-overfull.jpg", replaced(jpeg, at, b"\xff" * 16), "more codes than bits can name"
+    )
     at = segment(jpeg, 0xC4) + 4
-    corpus.bad("huffman-no-table.jpg", replaced(jpeg, at, b"\x0f"), "the scan needs a table that is not there")
+    corpus.bad(
+        "huffman-no-table.jpg",
+        replaced(jpeg, at, b"\x0f"),
+        "the scan needs a table that is not there",
+    )
     middle = (segment(jpeg, 0xDA) + len(jpeg)) // 2
     corpus.bad("scan-damaged.jpg", replaced(jpeg, middle, b"\xff\0" * 40), "no such Huffman codes")
     frame = segment(jpeg, 0xC0)
     corpus.bad("zero-width.jpg", replaced(jpeg, frame + 7, b"\0\0"), "a picture of width 0")
     corpus.bad("precision-12.jpg", replaced(jpeg, frame + 4, b"\x0c"), "12 bits per sample")
-    corpus.bad("components-9.jpg", replaced(jpeg, frame + 9, b"\x09"), "nine components in a frame of three")
-    corpus.bad("sof-length.jpg", replaced(jpeg, frame + 2, b"\xff\xff"), "SOF claims more than the file has")
+    corpus.bad(
+        "components-9.jpg",
+        replaced(jpeg, frame + 9, b"\x09"),
+        "nine components in a frame of three",
+    )
+    corpus.bad(
+        "sof-length.jpg",
+        replaced(jpeg, frame + 2, b"\xff\xff"),
+        "SOF claims more than the file has",
+    )
     app1 = with_app1(jpeg, exif(6), length=0xFFFF)
     corpus.bad("exif-length-long.jpg", app1, "APP1 claims 65535 bytes and swallows the picture")
 
@@ -282,14 +346,20 @@ def damaged(corpus):
 
 
 def odd_but_good(corpus):
-    """Damage outside the pixels: a decoder drops the block and shows the picture as it is stored."""
+    """Damage outside the pixels: the block is dropped, the picture shown as stored."""
     jpeg = encoded(scene(), "JPEG", quality=92, subsampling=0)
     tiff = b"Exif\0\0II*\0"
     entry = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     cases = {
         "exif-offset-far.jpg": (tiff + struct.pack("<I", 0x7FFFFFFF), "directory beyond the block"),
-        "exif-entries-65535.jpg": (tiff + struct.pack("<IH", 8, 65535), "65535 entries claimed, none there"),
-        "exif-cut-entry.jpg": (tiff + struct.pack("<IH", 8, 1) + entry[:7], "ends inside the entry"),
+        "exif-entries-65535.jpg": (
+            tiff + struct.pack("<IH", 8, 65535),
+            "65535 entries claimed, none there",
+        ),
+        "exif-cut-entry.jpg": (
+            tiff + struct.pack("<IH", 8, 1) + entry[:7],
+            "ends inside the entry",
+        ),
         "exif-empty.jpg": (b"Exif\0\0", "no TIFF header"),
         "exif-count-huge.jpg": (
             tiff + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 0x0112, 3, 0xFFFFFFFF, 0),
