@@ -26,9 +26,9 @@ test: # every suite: unit, checks, sanitizers, fuzzers, end to end, kills
 	@tools/setup test
 	@tools/test all
 
-sanitize: # unit and sim suites under ASan+UBSan and TSan
+sanitize: # every suite that runs our code, under ASan+UBSan and under TSan
 	@tools/setup test
-	@tools/test asan tsan
+	@tools/test asan tsan asan-e2e tsan-e2e
 
 fuzz: # each fuzzer for FUZZ_SECONDS (default 60)
 	@tools/setup test

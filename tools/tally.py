@@ -76,8 +76,8 @@ def main():
     suites = {}
     for path in sorted(folder.glob("*.json")):
         suites["unit" if path.stem == "meson" else path.stem] = tally_meson(path)
-    if (folder / "pytest.xml").exists():
-        suites["e2e"] = tally_pytest(folder / "pytest.xml")
+    for path in sorted(folder.glob("*.xml")):
+        suites[path.stem] = tally_pytest(path)
     if (folder / "plain").exists():
         for name, (counts, notes) in tally_plain(folder / "plain").items():
             if name not in suites:
