@@ -32,6 +32,10 @@
       "instances of all functions together; 0: one for each core")                                 \
     X(queue_max, COUNT, "queue-max", "10000", 1, 10000000, "",                                     \
       "waiting calls of one function; more are answered 429")                                      \
+    X(hold_ms, DURATION, "hold", "5m", 0, 86400000, "",                                            \
+      "a call waits this long for an instance")                                                    \
+    X(retry_delay_ms, DURATION, "retry-delay", "60s", 1, 3600000, "",                              \
+      "before the first retry of an asynchronous call; twice that before the second")              \
     X(connections_max, COUNT, "connections-max", "0", 0, 1000000, "",                              \
       "open connections; 0: as many as the system allows, at most 10000")                          \
     X(drain_ms, DURATION, "drain", "30s", 0, 3600000, "",                                          \

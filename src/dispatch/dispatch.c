@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dispatcher's middle: lanes, their queues, and the turn that brings jobs and workers together.
+// On the journey of an upload it stands between the bus and the fleet.
+#include "dispatch/internal.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "bus/bus.h"
+#include "store/job.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+char *dispatch_key(const struct function *f)
+{
+    return strcmp(f->version, "$LATEST") == 0 ? mem_dup(f->name)
+                                              : mem_printf("%s:%s", f->name, f->version);
+}
+
+static struct lane *lane_find(const struct dispatch *d, struct str key)
+{
+    return map_get(&d->lanes, key);
+}
+
+static void lane_wake_due(struct timer *timer)
+{
+    lane_turn(CONTAINER_OF(timer, struct lane, wake));
+}
+
+static void lane_outbox_due(struct timer *timer)
+{
+    outbox_load(CONTAINER_OF(timer, struct lane, outbox_due));
+}
+
+struct lane *lane_of(struct dispatch *d, struct str key)
+{
+    struct lane *lane = lane_find(d, key);
+    if (!lane) {
+        lane = NEW(struct lane);
+        lane->dispatch = d;
+        lane->key = str_dup(key);
+        list_init(&lane->queue);
+        list_init(&lane->workers);
+        list_init(&lane->hungry_link);
+        lane->wake.on_due = lane_wake_due;
+        lane->outbox_due.on_due = lane_outbox_due;
+        map_put(&d->lanes, key, lane);
+    }
+    return lane;
+}
+
+void lane_look(struct lane *lane, int64_t at_us)
+{
+    if (!timer_running(&lane->wake) || lane->wake.due_us > at_us) {
+        timer_start_at(lane->dispatch->loop, &lane->wake, at_us);
+    }
+}
+
+static void queue_take(struct lane *lane, struct job *job)
+{
+    list_remove(&job->link);
+    *(job->async ? &lane->queued_async : &lane->queued_sync) -= 1;
+}
+
+// Jobs whose deadline passed while they waited. The queue is in order of arrival and all wait
+// equally long, so the first that may stay ends the search.
+static void queue_expire(struct lane *lane)
+{
+    int64_t now_us = loop_now_us(lane->dispatch->loop);
+    LIST_EACH(job, &lane->queue, struct job, link)
+    {
+        if (job->async) {
+            continue; // its age is judged when it fails
+        }
+        if (job->deadline_us > now_us) {
+            lane_look(lane, job->deadline_us);
+            return;
+        }
+        queue_take(lane, job);
+        job_refuse(lane->dispatch, job, ERR_BUSY, "TooManyRequestsException",
+                   "Rate Exceeded: no instance became free in time.");
+    }
+}
+
+static struct worker *idle_pick(struct lane *lane)
+{
+    LIST_EACH(worker, &lane->workers, struct worker, link)
+    {
+        if (worker->state == WORKER_IDLE) {
+            return worker;
+        }
+    }
+    return NULL;
+}
+
+static void worker_run(struct lane *lane, struct worker *worker, struct job *job)
+{
+    struct dispatch *d = lane->dispatch;
+    queue_take(lane, job);
+    job_move(job, JOB_RUNNING);
+    int64_t now_us = loop_now_us(d->loop);
+    job->result.queued_us = now_us - job->created_us;
+    job->result.tier = worker->fresh ? worker->tier : TIER_HOT;
+    job->result.init_us = worker->fresh ? worker->init_us : 0;
+    if (worker->fresh && worker->tier == TIER_COLD) {
+        lane->counts.cold_starts++;
+    }
+    list_remove(&worker->idle_link);
+    lane->idle--;
+    lane->busy++;
+    worker->state = WORKER_BUSY;
+    worker->fresh = false;
+    worker->since_us = now_us;
+    list_push_back(&worker->batch, &job->link);
+    int64_t limit_us = (int64_t)worker->function->timeout_s * 1000000;
+    job->deadline_us = now_us + limit_us;
+    timer_start(d->loop, &worker->timer, limit_us);
+    d->fleet->ops->run(d->fleet, worker->instance, &worker->batch);
+}
+
+static bool lane_is_off(const struct lane *lane)
+{
+    return lane->function->reserved_concurrency == 0;
+}
+
+static bool lane_may_run(const struct lane *lane)
+{
+    int64_t most = lane->function->reserved_concurrency;
+    return lane->function->state == FUNCTION_ACTIVE && (most < 0 || lane->busy < most);
+}
+
+void lane_turn(struct lane *lane)
+{
+    if (!lane->function) {
+        return;
+    }
+    queue_expire(lane);
+    while (!list_empty(&lane->queue) && lane_may_run(lane)) {
+        struct worker *worker = idle_pick(lane);
+        if (!worker) {
+            break;
+        }
+        worker_run(lane, worker, LIST_FIRST(&lane->queue, struct job, link));
+    }
+    if (list_empty(&lane->queue)) {
+        list_remove(&lane->hungry_link);
+    } else if (lane_may_run(lane)) {
+        lane_grow(lane);
+    }
+}
+
+// ── functions ──
+
+static void workers_retire(struct lane *lane)
+{
+    LIST_EACH(worker, &lane->workers, struct worker, link)
+    {
+        if (worker->state == WORKER_IDLE && worker->function != lane->function) {
+            worker_stop(worker, false);
+        }
+    }
+}
+
+static void queue_refuse(struct lane *lane, int code, const char *aws, const char *text)
+{
+    LIST_EACH(job, &lane->queue, struct job, link)
+    {
+        queue_take(lane, job);
+        if (job->async) {
+            CLEAN_MEM char *id = mem_printf("%lld", (long long)job->row);
+            map_remove(&lane->inflight, str_of(id));
+            job_free(job);
+        } else {
+            job_refuse(lane->dispatch, job, code, aws, text);
+        }
+    }
+}
+
+// A job keeps the function it was submitted with; one that waits moves to the new revision.
+static void queue_move(struct lane *lane)
+{
+    LIST_EACH(job, &lane->queue, struct job, link)
+    {
+        function_unref(job->function);
+        job->function = function_ref(lane->function);
+    }
+}
+
+static const char failed_text[] =
+    "The operation cannot be performed at this time. The function is currently in the following "
+    "state: Failed";
+
+void dispatch_function_set(struct dispatch *d, struct function *function)
+{
+    CLEAN_MEM char *key = dispatch_key(function);
+    struct lane *lane = lane_of(d, str_of(key));
+    struct function *was = lane->function;
+    lane->function = function_ref(function);
+    lane->failures = 0;
+    lane->not_before_us = 0;
+    lane->warmed = false;
+    if (was) {
+        d->fleet->ops->forget(d->fleet, was);
+        workers_retire(lane);
+        queue_move(lane);
+        function_unref(was);
+    }
+    if (function->state == FUNCTION_FAILED) {
+        queue_refuse(lane, ERR_EXISTS, "ResourceConflictException", failed_text);
+        return;
+    }
+    if (function->state == FUNCTION_ACTIVE && !lane_is_off(lane)) {
+        d->fleet->ops->warm(d->fleet, function);
+        lane->warmed = true;
+    }
+    outbox_load(lane);
+    lane_turn(lane);
+}
+
+static void lane_remove(struct lane *lane)
+{
+    struct dispatch *d = lane->dispatch;
+    if (!lane->function) {
+        return;
+    }
+    queue_refuse(lane, ERR_NOT_FOUND, NULL, "The function was deleted.");
+    d->fleet->ops->forget(d->fleet, lane->function);
+    LIST_EACH(worker, &lane->workers, struct worker, link)
+    {
+        if (worker->state == WORKER_IDLE || worker->state == WORKER_STARTING) {
+            worker_stop(worker, worker->state == WORKER_STARTING);
+        }
+    }
+    timer_stop(d->loop, &lane->wake);
+    timer_stop(d->loop, &lane->outbox_due);
+    list_remove(&lane->hungry_link);
+    function_unref(lane->function);
+    lane->function = NULL; // the lane stays: its last workers end later, and it may come again
+}
+
+void dispatch_function_remove(struct dispatch *d, struct str name)
+{
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        struct str key = str_of(lane->key);
+        if (str_starts(key, name) && (key.size == name.size || key.at[name.size] == ':')) {
+            lane_remove(lane);
+        }
+    }
+}
+
+struct function *dispatch_function(struct dispatch *d, struct str key)
+{
+    struct lane *lane = lane_find(d, key);
+    return lane ? lane->function : NULL;
+}
+
+// ── jobs ──
+
+void dispatch_submit(struct dispatch *d, struct job *job)
+{
+    CLEAN_MEM char *key = dispatch_key(job->function);
+    struct lane *lane = lane_find(d, str_of(key));
+    job->created_us = loop_now_us(d->loop);
+    job->deadline_us = job->created_us + d->options.hold_us;
+    if (!lane || !lane->function) {
+        job_refuse(d, job, ERR_NOT_FOUND, NULL, "The function was deleted.");
+        return;
+    }
+    if (lane->function->state == FUNCTION_FAILED) {
+        job_refuse(d, job, ERR_EXISTS, "ResourceConflictException", failed_text);
+        return;
+    }
+    if (!job->async && lane_is_off(lane)) {
+        lane->counts.throttles++;
+        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", "Rate Exceeded.");
+        return;
+    }
+    if (!job->async && lane->queued_sync >= d->options.queue_max) {
+        lane->counts.throttles++;
+        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException",
+                   "Rate Exceeded: too many requests wait for this function.");
+        return;
+    }
+    list_push_back(&lane->queue, &job->link);
+    *(job->async ? &lane->queued_async : &lane->queued_sync) += 1;
+    lane_turn(lane);
+}
+
+void dispatch_wake(struct dispatch *d, struct str key)
+{
+    struct lane *lane = lane_find(d, key);
+    if (lane) {
+        outbox_load(lane);
+    }
+}
+
+void dispatch_wake_emitted(struct dispatch *d, const struct bus_emitted *emitted)
+{
+    for (int i = 0; i < emitted->count; i++) {
+        dispatch_wake(d, str_of(emitted->functions[i]));
+    }
+}
+
+static void resume_each(void *ctx, struct str key)
+{
+    struct dispatch *d = ctx;
+    struct lane *lane = lane_of(d, key);
+    timer_start(d->loop, &lane->outbox_due, 0);
+}
+
+int dispatch_resume(struct dispatch *d, struct err *err)
+{
+    return job_row_each_function(store_reader(d->store), resume_each, d, err);
+}
+
+// ── life ──
+
+static void refuse_due(struct timer *timer)
+{
+    struct dispatch *d = CONTAINER_OF(timer, struct dispatch, refuse);
+    while (!list_empty(&d->refused)) {
+        struct job *job = LIST_FIRST(&d->refused, struct job, link);
+        list_remove(&job->link);
+        job->on_settled(job);
+        job_free(job);
+    }
+    drained_check(d);
+}
+
+static void look_due(struct timer *timer)
+{
+    struct dispatch *d = CONTAINER_OF(timer, struct dispatch, look);
+    worker_free_place(d);
+}
+
+struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,
+                              struct observe *observe, const struct dispatch_options *options)
+{
+    CHECK(options->instances_max > 0 && options->queue_max > 0);
+    struct dispatch *d = NEW(struct dispatch);
+    d->loop = loop;
+    d->store = store;
+    d->fleet = fleet;
+    d->observe = observe;
+    d->options = *options;
+    list_init(&d->idle);
+    list_init(&d->hungry);
+    list_init(&d->refused);
+    d->refuse.on_due = refuse_due;
+    d->look.on_due = look_due;
+    struct fleet_events events = dispatch_fleet_events;
+    events.ctx = d;
+    fleet->ops->listen(fleet, &events);
+    return d;
+}
+
+static void lane_free(struct lane *lane)
+{
+    struct loop *loop = lane->dispatch->loop;
+    timer_stop(loop, &lane->wake);
+    timer_stop(loop, &lane->outbox_due);
+    LIST_EACH(worker, &lane->workers, struct worker, link)
+    {
+        LIST_EACH(job, &worker->batch, struct job, link)
+        {
+            job_free(job);
+        }
+        worker_forget(worker);
+    }
+    LIST_EACH(job, &lane->queue, struct job, link)
+    {
+        job_free(job);
+    }
+    map_done(&lane->inflight);
+    function_unref(lane->function);
+    free(lane->key);
+    free(lane);
+}
+
+void dispatch_free(struct dispatch *d)
+{
+    if (!d) {
+        return;
+    }
+    timer_stop(d->loop, &d->refuse);
+    timer_stop(d->loop, &d->look);
+    LIST_EACH(job, &d->refused, struct job, link)
+    {
+        job_free(job);
+    }
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        lane_free(lane);
+    }
+    map_done(&d->lanes);
+    free(d);
+}
+
+void drained_check(struct dispatch *d)
+{
+    if (!d->draining || !d->on_drained || d->settling || !list_empty(&d->refused)) {
+        return;
+    }
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        if (lane->busy || lane->queued_sync) {
+            return;
+        }
+    }
+    void (*on_drained)(void *ctx) = d->on_drained;
+    d->on_drained = NULL;
+    on_drained(d->drained_ctx);
+}
+
+// Asynchronous jobs that only wait go back to being rows of the outbox.
+void dispatch_drain(struct dispatch *d, void (*on_drained)(void *ctx), void *ctx)
+{
+    d->draining = true;
+    d->on_drained = on_drained;
+    d->drained_ctx = ctx;
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        LIST_EACH(job, &lane->queue, struct job, link)
+        {
+            if (job->async) {
+                queue_take(lane, job);
+                job_free(job);
+            }
+        }
+    }
+    timer_start(d->loop, &d->refuse, 0); // never from inside this call
+}
+
+static void counts_add(struct dispatch_counts *sum, const struct lane *lane)
+{
+    sum->queued += lane->queued_sync + lane->queued_async;
+    sum->running += (uint64_t)lane->busy;
+    sum->instances += (uint64_t)(lane->starting + lane->idle + lane->busy);
+    sum->invocations += lane->counts.invocations;
+    sum->errors += lane->counts.errors;
+    sum->throttles += lane->counts.throttles;
+    sum->cold_starts += lane->counts.cold_starts;
+}
+
+struct dispatch_counts dispatch_counts(const struct dispatch *d, struct str key)
+{
+    struct dispatch_counts sum = {0};
+    struct lane *lane = lane_find(d, key);
+    if (lane) {
+        counts_add(&sum, lane);
+    }
+    return sum;
+}
+
+struct dispatch_counts dispatch_totals(const struct dispatch *d)
+{
+    struct dispatch_counts sum = {0};
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        counts_add(&sum, lane);
+    }
+    sum.instances = (uint64_t)d->workers;
+    sum.templates = (uint64_t)d->fleet->ops->templates(d->fleet);
+    return sum;
+}

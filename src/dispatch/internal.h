@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the dispatcher's files share. One struct lane a function: its queue, its workers, its part
+// of the outbox. Everything here runs on the core thread.
+//
+//     submit, outbox ──► lane.queue ──► worker (idle: at once; none: one is started) ──► settle
+//
+//     worker:  STARTING ──► IDLE ◄──► BUSY        any ──► gone (on_ended)
+//                             └──► STOPPING ──────────────┘
+#pragma once
+
+#include "base/list.h"
+#include "base/map.h"
+#include "dispatch/dispatch.h"
+#include "worker/fleet.h"
+
+enum worker_state { WORKER_STARTING, WORKER_IDLE, WORKER_BUSY, WORKER_STOPPING };
+
+struct worker {
+    struct lane *lane;
+    struct function *function; // the revision it runs; a reference
+    struct instance *instance;
+    int state;
+    bool fresh;      // has not run a job yet: the first one reports tier and init time
+    bool timed_out;  // was killed because its job ran too long
+    bool yields;     // stops after its job: another function waits for its place
+    enum tier tier;
+    int64_t init_us;
+    int64_t since_us; // when it came into this state
+    struct list batch;     // struct job
+    struct list link;      // lane->workers
+    struct list idle_link; // dispatch->idle, the longest idle first
+    struct timer timer;    // idle: stop it; busy: its job takes too long; starting: gives up
+};
+
+struct lane {
+    struct dispatch *dispatch;
+    char *key;
+    struct function *function; // a reference; NULL once removed
+    struct list queue;         // struct job, first come first served
+    size_t queued_sync, queued_async;
+    struct list workers;
+    int starting, idle, busy; // of workers; STOPPING ones are counted in dispatch->workers only
+    struct timer wake;        // a queued job's deadline, the end of a back-off, or to look again
+    int64_t not_before_us;    // after failed starts: no new one before this
+    int failures;             // of instances in a row
+    int64_t run_us, start_us; // smoothed: of one job, of one start; 0 unknown
+    struct list hungry_link;  // dispatch->hungry: waits for a place
+    bool warmed;              // the fleet was told to make a template of this revision
+
+    struct map inflight; // outbox rows in memory, by decimal id
+    bool outbox_more;    // the last look found more than the window holds
+    struct timer outbox_due;
+
+    struct dispatch_counts counts;
+};
+
+struct dispatch {
+    struct loop *loop;
+    struct store *store;
+    struct fleet *fleet;
+    struct observe *observe;
+    struct dispatch_options options;
+    struct map lanes; // struct lane by key
+    struct list idle;   // struct worker
+    struct list hungry; // struct lane
+    int workers;        // all, whatever their state
+    struct list refused; // struct job, to be settled on the next turn
+    struct timer refuse;
+    struct timer look;  // hungry lanes look again for places
+    bool draining;
+    void (*on_drained)(void *ctx);
+    void *drained_ctx;
+    int settling; // store tasks of asynchronous ends under way
+};
+
+#define OUTBOX_WINDOW 128 // asynchronous jobs of one function in memory
+
+// dispatch.c
+void lane_turn(struct lane *lane); // gives queued jobs to idle workers, starts what is missing
+void lane_look(struct lane *lane, int64_t at_us); // a turn at the latest then
+struct lane *lane_of(struct dispatch *d, struct str key);
+void drained_check(struct dispatch *d);
+
+// scale.c
+void lane_grow(struct lane *lane);
+void worker_free_place(struct dispatch *d);
+void worker_idle(struct worker *worker);
+void worker_stop(struct worker *worker, bool now);
+void worker_forget(struct worker *worker); // after on_ended
+extern const struct fleet_events dispatch_fleet_events;
+
+// settle.c
+void job_settle(struct dispatch *d, struct lane *lane, struct job *job); // result is filled in
+void job_refuse(struct dispatch *d, struct job *job, int code, const char *aws, const char *text);
+void job_fail(struct dispatch *d, struct lane *lane, struct job *job, const char *type,
+              const char *message);
+
+// outbox.c
+void outbox_load(struct lane *lane);
+void outbox_settle(struct lane *lane, struct job *job); // takes the job

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many instances: started because jobs wait, stopped because none came. Places are few (one a
+// core, by default), so a function that waits may take the place of another's idle instance, and
+// after a grace also of one that is always busy.
+#include "dispatch/internal.h"
+#include "base/check.h"
+#include "base/log.h"
+
+#define START_LIMIT_US   (60 * 1000000ll) // an instance that is not ready by then never will be
+#define GRACE_US         100000           // a hungry function waits this long for a busy one's place
+#define BACKOFF_US       100000           // after the first failure in a row; doubles
+#define BACKOFF_MAX_US   (10 * 1000000ll)
+#define FAILURES_GIVE_UP 3 // starts that fail in a row: those who wait are told why
+
+static void smooth(int64_t *value, int64_t sample)
+{
+    *value = *value ? (*value * 7 + sample) / 8 : sample;
+}
+
+static void worker_due(struct timer *timer);
+
+static void worker_start(struct lane *lane)
+{
+    struct dispatch *d = lane->dispatch;
+    struct worker *worker = NEW(struct worker);
+    worker->lane = lane;
+    worker->function = function_ref(lane->function);
+    worker->state = WORKER_STARTING;
+    worker->since_us = loop_now_us(d->loop);
+    worker->timer.on_due = worker_due;
+    list_init(&worker->batch);
+    list_init(&worker->idle_link);
+    list_push_front(&lane->workers, &worker->link);
+    lane->starting++;
+    d->workers++;
+    timer_start(d->loop, &worker->timer, START_LIMIT_US);
+    worker->instance = d->fleet->ops->start(d->fleet, worker->function, worker);
+}
+
+static void count_out(struct worker *worker)
+{
+    struct lane *lane = worker->lane;
+    lane->starting -= worker->state == WORKER_STARTING;
+    lane->idle -= worker->state == WORKER_IDLE;
+    lane->busy -= worker->state == WORKER_BUSY;
+    list_remove(&worker->idle_link);
+}
+
+void worker_stop(struct worker *worker, bool now)
+{
+    struct dispatch *d = worker->lane->dispatch;
+    count_out(worker);
+    worker->state = WORKER_STOPPING;
+    // One that does not go by itself is made to.
+    timer_start(d->loop, &worker->timer, 1000000);
+    if (now) {
+        d->fleet->ops->kill(d->fleet, worker->instance);
+    } else {
+        d->fleet->ops->stop(d->fleet, worker->instance);
+    }
+}
+
+void worker_forget(struct worker *worker)
+{
+    timer_stop(worker->lane->dispatch->loop, &worker->timer);
+    list_remove(&worker->link);
+    list_remove(&worker->idle_link);
+    function_unref(worker->function);
+    free(worker);
+}
+
+static void worker_due(struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
+    struct dispatch *d = worker->lane->dispatch;
+    switch (worker->state) {
+    case WORKER_IDLE: worker_stop(worker, false); break;
+    case WORKER_BUSY: worker->timed_out = true; /* fall through */
+    default: d->fleet->ops->kill(d->fleet, worker->instance); break;
+    }
+}
+
+// Would one more instance, which needs start_us, be there before those that run have worked off
+// the queue? While nothing is known yet, the answer is yes.
+static bool growth_pays(const struct lane *lane)
+{
+    int have = lane->busy + lane->starting;
+    if (have == 0 || lane->run_us == 0 || lane->start_us == 0) {
+        return true;
+    }
+    int64_t waiting = (int64_t)(lane->queued_sync + lane->queued_async);
+    return waiting * lane->run_us / have > lane->start_us / 2;
+}
+
+static bool lane_full(const struct lane *lane)
+{
+    int64_t most = lane->function->reserved_concurrency;
+    int have = lane->busy + lane->starting + lane->idle;
+    return most >= 0 && have >= most;
+}
+
+static void hungry(struct lane *lane)
+{
+    struct dispatch *d = lane->dispatch;
+    if (list_empty(&lane->hungry_link)) {
+        list_push_back(&d->hungry, &lane->hungry_link);
+        if (!timer_running(&d->look)) {
+            timer_start(d->loop, &d->look, GRACE_US);
+        }
+    }
+}
+
+void lane_grow(struct lane *lane)
+{
+    struct dispatch *d = lane->dispatch;
+    int64_t now_us = loop_now_us(d->loop);
+    size_t waiting = lane->queued_sync + lane->queued_async;
+    if (lane->not_before_us > now_us) {
+        lane_look(lane, lane->not_before_us);
+        return;
+    }
+    while (waiting > (size_t)lane->starting && !lane_full(lane)) {
+        if (!growth_pays(lane)) {
+            lane_look(lane, now_us + lane->start_us); // look again: perhaps they are slower today
+            return;
+        }
+        if (d->workers >= d->options.instances_max) {
+            struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+            if (idle) {
+                worker_stop(idle, false); // its place is ours when it has ended
+            }
+            if (idle || lane->busy + lane->starting == 0) {
+                hungry(lane);
+            }
+            return;
+        }
+        worker_start(lane);
+        if (lane->failures > 0) {
+            return; // after failures one at a time
+        }
+    }
+}
+
+// A lane that holds more than its share while another has nothing gives one place up.
+static void yield_one(struct dispatch *d, struct lane *to)
+{
+    struct lane *largest = NULL;
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        if (lane != to && lane->busy && (!largest || lane->busy > largest->busy)) {
+            largest = lane;
+        }
+    }
+    if (largest) {
+        largest->not_before_us = loop_now_us(d->loop) + GRACE_US;
+        LIST_EACH(worker, &largest->workers, struct worker, link)
+        {
+            if (worker->state == WORKER_BUSY && !worker->yields) {
+                worker->yields = true;
+                return;
+            }
+        }
+    }
+}
+
+void worker_free_place(struct dispatch *d)
+{
+    if (list_empty(&d->hungry)) {
+        return;
+    }
+    struct lane *lane = LIST_FIRST(&d->hungry, struct lane, hungry_link);
+    if (d->workers < d->options.instances_max) {
+        list_remove(&lane->hungry_link);
+        lane_turn(lane);
+    } else if (lane->busy + lane->starting == 0 && list_empty(&d->idle)) {
+        yield_one(d, lane);
+    } else {
+        list_remove(&lane->hungry_link);
+        lane_turn(lane);
+    }
+    if (!list_empty(&d->hungry)) {
+        timer_start(d->loop, &d->look, GRACE_US);
+    }
+}
+
+// The worker has nothing to do: it is told to go when it is of an old revision or was asked to
+// yield; else it waits for the next job, or for its idle time to end.
+void worker_idle(struct worker *worker)
+{
+    struct lane *lane = worker->lane;
+    struct dispatch *d = lane->dispatch;
+    worker->state = WORKER_IDLE;
+    worker->since_us = loop_now_us(d->loop);
+    lane->idle++;
+    list_push_back(&d->idle, &worker->idle_link);
+    list_remove(&worker->link); // the last used is the first used again, so that others can go
+    list_push_front(&lane->workers, &worker->link);
+    if (worker->function != lane->function || worker->yields) {
+        worker_stop(worker, false);
+        return;
+    }
+    timer_start(d->loop, &worker->timer, d->options.idle_us);
+}
+
+// ── what the fleet tells ──
+
+static void on_started(void *ctx, struct instance *instance, enum tier tier, int64_t init_us)
+{
+    (void)ctx;
+    struct worker *worker = instance_data(instance);
+    struct lane *lane = worker->lane;
+    if (worker->state != WORKER_STARTING) {
+        return;
+    }
+    worker->tier = tier;
+    worker->init_us = init_us;
+    worker->fresh = true;
+    smooth(&lane->start_us, loop_now_us(lane->dispatch->loop) - worker->since_us);
+    lane->starting--;
+    worker_idle(worker);
+    lane_turn(lane);
+}
+
+static void on_result(void *ctx, struct instance *instance, struct job *job)
+{
+    struct dispatch *d = ctx;
+    struct worker *worker = instance_data(instance);
+    struct lane *lane = worker->lane;
+    CHECK(worker->state == WORKER_BUSY);
+    int64_t now_us = loop_now_us(d->loop);
+    job->result.duration_us = now_us - worker->since_us;
+    smooth(&lane->run_us, job->result.duration_us);
+    lane->failures = 0;
+    list_remove(&job->link);
+    if (list_empty(&worker->batch)) {
+        timer_stop(d->loop, &worker->timer);
+        lane->busy--;
+        worker_idle(worker);
+    }
+    job_settle(d, lane, job);
+    lane_turn(lane);
+    if (!lane->warmed && lane->function && lane->queued_sync + lane->queued_async == 0) {
+        lane->warmed = true;
+        d->fleet->ops->warm(d->fleet, lane->function);
+    }
+}
+
+// A job whose instance was lost: once more, unless it was lost before, is asynchronous (then its
+// attempts are counted by the outbox) or ran too long.
+static void job_lost(struct lane *lane, struct worker *worker, struct job *job, const char *reason)
+{
+    struct dispatch *d = lane->dispatch;
+    list_remove(&job->link);
+    job->result.duration_us = loop_now_us(d->loop) - worker->since_us;
+    if (worker->timed_out) {
+        job->result.status = JOB_TIMED_OUT;
+        job_fail(d, lane, job, "Sandbox.Timedout", NULL);
+        return;
+    }
+    if (!job->async && job->attempt < 2 && lane->function) {
+        job->attempt++;
+        job_move(job, JOB_QUEUED);
+        list_push_front(&lane->queue, &job->link);
+        lane->queued_sync++;
+        return;
+    }
+    job_fail(d, lane, job, "Runtime.ExitError", reason);
+}
+
+// Instances that end by themselves, one after the other without an answer in between: the next
+// start waits, longer each time. Those who wait are told why only when no start succeeds; when it
+// is the jobs that kill their instances, the next one in the queue may be a good one.
+static void instance_failed(struct lane *lane, const char *reason, bool at_start)
+{
+    struct dispatch *d = lane->dispatch;
+    int64_t delay_us = BACKOFF_US << (lane->failures < 8 ? lane->failures : 8);
+    delay_us = delay_us < BACKOFF_MAX_US ? delay_us : BACKOFF_MAX_US;
+    delay_us = lane->failures == 0 && !at_start ? 0 : delay_us;
+    lane->failures++;
+    lane->not_before_us = loop_now_us(d->loop) + delay_us;
+    log_warn("function %s: an instance ended: %s; failure %d in a row, next start in %lld ms",
+             lane->key, reason, lane->failures, (long long)delay_us / 1000);
+    if (!at_start || lane->failures < FAILURES_GIVE_UP) {
+        return;
+    }
+    LIST_EACH(job, &lane->queue, struct job, link)
+    {
+        list_remove(&job->link);
+        *(job->async ? &lane->queued_async : &lane->queued_sync) -= 1;
+        job_move(job, JOB_RUNNING);
+        job_fail(d, lane, job, "Runtime.ExitError", reason);
+    }
+}
+
+static void on_ended(void *ctx, struct instance *instance, const char *reason)
+{
+    struct dispatch *d = ctx;
+    struct worker *worker = instance_data(instance);
+    struct lane *lane = worker->lane;
+    bool at_start = worker->state == WORKER_STARTING;
+    bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out);
+    if (worker->state != WORKER_STOPPING) {
+        count_out(worker);
+    }
+    d->workers--;
+    // Backwards, since each lost job goes to the front of the queue.
+    while (!list_empty(&worker->batch)) {
+        job_lost(lane, worker, CONTAINER_OF(worker->batch.prev, struct job, link), reason);
+    }
+    worker_forget(worker);
+    if (failed && lane->function) {
+        instance_failed(lane, reason, at_start);
+    }
+    worker_free_place(d);
+    lane_turn(lane);
+    drained_check(d);
+}
+
+const struct fleet_events dispatch_fleet_events = {
+    .on_started = on_started,
+    .on_result = on_result,
+    .on_ended = on_ended,
+};
