@@ -130,7 +130,7 @@ void sigv4_signature(const struct sigv4_key *key, struct str string_to_sign, cha
 MUST_CHECK int sigv4_verify(const struct sigv4_request *request, const struct sigv4_auth *auth,
                             const struct sigv4_key *key, int64_t now_ms, struct err *err);
 
-// Signs all headers of the request but authorization, connection, user-agent, expect, content-length,
+// Signs all headers of the request but authorization, connection, user-agent, expect,
 // transfer-encoding and x-amzn-trace-id. Appends the value of the Authorization header to *ret.
 MUST_CHECK int sigv4_sign(const struct sigv4_request *request,
                           const struct sigv4_credentials *credentials, struct str region,

@@ -23,8 +23,8 @@ void uri_decode_lenient(struct str text, enum uri_form form, struct buf *out);
 // Everything but A-Z a-z 0-9 - . _ ~ (and '/' when kept) becomes %XX, upper case: SigV4's UriEncode.
 void uri_encode(struct buf *out, struct str raw, bool keep_slash);
 
-// As S3 encodes keys in event records and in `encoding-type=url` listings: as uri_encode with '/'
-// and '*' kept, but a space becomes '+'.
+// As S3 encodes keys in event records and in `encoding-type=url` listings: A-Z a-z 0-9 - . _ * and '/'
+// are kept, a space becomes '+', all else ('~' too) %XX.
 void uri_encode_key(struct buf *out, struct str raw);
 
 // Takes the next parameter off *rest (a query without '?'). Empty parameters ("&&") are skipped. A
