@@ -23,6 +23,23 @@ MUST_CHECK int blob_create(const char *store_dir, const struct blob_id *id, stru
 MUST_CHECK int blob_sync(const char *store_dir, const struct blob_id *id, int fd, struct err *err);
 MUST_CHECK int blob_open(const char *store_dir, const struct blob_id *id, struct err *err);
 void blob_remove(const char *store_dir, const struct blob_id *id); // best effort; the sweep remains
-// Removes every blob for which is_used says no. Called at start, before requests are served.
+// Both block, for pool threads. blob_clone makes a second blob of the same bytes, durable, by a link
+// where the file system can (a blob never changes), else by copying. blob_copy appends `size` bytes
+// of `from` at `offset` to `to`, in the kernel where it can.
+MUST_CHECK int blob_clone(const char *store_dir, int fd, const struct blob_id *id,
+                          struct err *err);
+MUST_CHECK int blob_copy(int to, int from, uint64_t offset, uint64_t size, struct err *err);
+MUST_CHECK int blob_write(int fd, struct str bytes, struct err *err); // all of them
+
+// Names of blobs that a change left behind, to be removed after its commit.
+struct blob_list {
+    struct blob_id *at; // heap
+    size_t count;
+};
+void blob_list_add(struct blob_list *list, struct str id); // the empty id is left out
+void blob_list_done(struct blob_list *list);
+void blob_list_remove(const char *store_dir, const struct blob_list *list); // the files
+
+// Removes every blob for which is_used says no (0; 1 is yes, < 0 fails). Called at start, before requests are served.
 MUST_CHECK int blob_sweep(const char *store_dir, int (*is_used)(void *ctx, const char *id),
                           void *ctx, uint64_t *ret_removed, struct err *err);

@@ -2,12 +2,20 @@
 // The list of steps. Add at the end; never change or remove one that was released.
 #include "store/migrations.h"
 #include "base/mem.h"
+#include "store/bucket.h"
 #include "store/job.h"
+#include "store/notification.h"
+#include "store/object.h"
+#include "store/upload.h"
 
 #include <stdio.h>
 
 static const char *const *const steps[] = {
     job_ddl,
+    bucket_ddl,
+    object_ddl,
+    upload_ddl,
+    notification_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)
