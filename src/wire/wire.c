@@ -382,6 +382,13 @@ void wire_put_count(struct wire_message *m, uint32_t count)
     put_u32(m, count);
 }
 
+void wire_set_count(struct wire_message *m, uint32_t count)
+{
+    CHECK(m->body.size >= sizeof count);
+    uint32_t value = htole32(count);
+    memcpy(m->body.at, &value, sizeof value);
+}
+
 int wire_get_count(struct wire_message *m, uint32_t *ret, struct err *err)
 {
     TRY(want_kind(m, WIRE_JOBS, err));

@@ -107,6 +107,7 @@ struct wire_job {
 };
 // JOBS: u32 count, then the jobs. Put the count, then each job; get likewise.
 void wire_put_count(struct wire_message *m, uint32_t count);
+void wire_set_count(struct wire_message *m, uint32_t count); // of a message that begins with one
 MUST_CHECK int wire_get_count(struct wire_message *m, uint32_t *ret, struct err *err);
 void wire_put_job(struct wire_message *m, const struct wire_job *job);
 MUST_CHECK int wire_get_job(struct wire_message *m, struct wire_job *ret, struct err *err);
