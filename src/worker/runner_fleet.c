@@ -555,6 +555,17 @@ static int instance_ask(struct runner_fleet *fleet, struct instance *i, struct e
     return spawn_ask(fleet->runtime, WIRE_INSTANCE, i->function, i, NULL, &i->watch.fd, err);
 }
 
+static void unsent_due(struct timer *timer)
+{
+    struct instance *i = CONTAINER_OF(timer, struct instance, unsent);
+    LIST_EACH(job, i->batch, struct job, link)
+    {
+        if (job->result.status == JOB_FUNCTION_ERROR) {
+            i->fleet->events.on_result(i->fleet->events.ctx, i, job);
+        }
+    }
+}
+
 static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
 {
     struct runner_fleet *fleet = fleet_of(base);
@@ -573,17 +584,6 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
         instance_end(i, err.text);
     }
     return i;
-}
-
-static void unsent_due(struct timer *timer)
-{
-    struct instance *i = CONTAINER_OF(timer, struct instance, unsent);
-    LIST_EACH(job, i->batch, struct job, link)
-    {
-        if (job->result.status == JOB_FUNCTION_ERROR) {
-            i->fleet->events.on_result(i->fleet->events.ctx, i, job);
-        }
-    }
 }
 
 // A job that cannot be put into the message fails alone: its answer comes on the next turn, as if
