@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to http/: a request as the server sees it, and what server.c and request.c want from each
+// other. Everybody else sees http/http.h.
+//
+//     HEADERS ──route()──► BODY ──on_end──► ENDED ──queued──► SENDING ──► gone
+//        └── refused before a large body: queued at once, the connection is closed ──┘
+#pragma once
+
+#include "base/list.h"
+#include "http/http.h"
+
+#include <microhttpd.h>
+
+// A body that nobody wants is read up to here, so that the connection can be used again.
+#define REQUEST_DROP_MAX      (8 * 1024 * 1024)
+#define REQUEST_STREAM_MAX    (1024 * 1024) // waiting bytes of a streamed reply
+#define REQUEST_HEADERS_BYTES (256 * 1024)  // of a reply
+
+enum request_phase { REQUEST_HEADERS, REQUEST_BODY, REQUEST_ENDED, REQUEST_SENDING };
+
+struct connection { // one TCP connection; MHD's socket context
+    struct list link;
+    int fd;
+    struct request *current; // NULL: idle
+    char remote[64];
+};
+
+struct http_server {
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    struct http_options options;
+    struct watch watch; // of MHD's epoll descriptor
+    struct timer timer; // MHD's own time-outs, and a turn that is owed
+    struct list connections;
+    int listen_fd, port;
+    int requests;
+    bool quiescing;
+};
+
+struct request {
+    struct http_request pub; // first: handlers know only this
+    struct http_header headers[HTTP_HEADERS_MAX];
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct connection *connection;
+    const struct http_handler *handler;
+    int phase;      // enum request_phase
+    bool inside;    // a callback of the handler runs: what it replies is seen when it returns
+    bool suspended; // MHD leaves the connection alone until it is resumed
+    bool gone;      // the client, or the connection, is no more
+    bool replied;
+    bool stream, stream_ended;
+    uint64_t dropped; // bytes of the body that nobody wanted
+
+    struct buf reply_headers;      // name NUL value NUL …
+    struct MHD_Response *response; // until it is queued
+    unsigned status;
+
+    struct buf waiting;  // of a streamed reply
+    size_t sent;         // of `waiting`
+    struct watch hangup; // a silent stream notices by this that its client has gone
+    char target[];       // as in the request line, NUL-terminated
+};
+
+void server_owe_turn(
+    struct http_server *server); // MHD has something to do, at the end of this turn
