@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matching: which functions a bucket's configuration names for this event, and one outbox row for
+// each. On the journey of an upload: inside the transaction that makes the object.
+#include "bus/bus.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/identity.h"
+#include "core/uuid.h"
+#include "format/arn.h"
+#include "format/s3event.h"
+#include "store/job.h"
+#include "store/notification.h"
+
+#define EVENT_TYPES_MAX 32
+#define EVENT_JSON_MAX  (64 * 1024)
+
+void bus_emitted_done(struct bus_emitted *emitted)
+{
+    for (int i = 0; i < emitted->count; i++) {
+        free(emitted->functions[i]);
+    }
+    emitted->count = 0;
+}
+
+struct emitting {
+    struct db *db;
+    const struct bus_object_event *event;
+    struct bus_emitted *emitted;
+    struct err *err;
+};
+
+static bool notification_matches(const struct notification *n, const struct bus_object_event *event)
+{
+    struct str types[EVENT_TYPES_MAX];
+    size_t count = 0;
+    for (struct str rest = n->events; rest.at && count < EVENT_TYPES_MAX;) {
+        types[count++] = str_cut(&rest, ',');
+    }
+    struct s3event_rule rule = {
+        .types = types, .type_count = count, .prefix = n->prefix, .suffix = n->suffix};
+    return s3event_rule_matches(&rule, str_of(event->name), event->key);
+}
+
+static void event_write(struct buf *out, const struct bus_object_event *event,
+                        const struct notification *n)
+{
+    char sequencer[S3EVENT_SEQUENCER_MAX];
+    struct s3event full = {
+        .event_name = str_of(event->name),
+        .region = str_of(event->region),
+        .time_ms = event->time_ms,
+        .principal_id = STR("AWS:" ACCOUNT_ID),
+        .source_ip = event->source_ip.size ? event->source_ip : STR("127.0.0.1"),
+        .request_id = event->request_id,
+        .host_id = event->request_id,
+        .configuration_id = n->id,
+        .bucket = event->bucket,
+        .owner_id = STR(ACCOUNT_ID),
+        .key = event->key,
+        .removed = str_starts(str_of(event->name), STR("ObjectRemoved:")),
+        .size = event->size,
+        .etag = event->etag,
+        .sequencer = str_of(s3event_sequencer(event->sequencer, sequencer)),
+    };
+    s3event_write(out, &full);
+}
+
+// The outbox's key of the function that an ARN names: see dispatch_key.
+static int function_key(struct str arn, char **ret, struct err *err)
+{
+    struct arn_function f = {0};
+    TRY(arn_function_parse(arn, &f, err));
+    bool latest = f.qualifier.size == 0 || str_eq(f.qualifier, STR("$LATEST"));
+    *ret = latest ? str_dup(f.name)
+                  : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f.name), STR_ARG(f.qualifier));
+    return 0;
+}
+
+static int emit_each(void *ctx, const struct notification *n)
+{
+    struct emitting *emitting = ctx;
+    struct bus_emitted *emitted = emitting->emitted;
+    if (!notification_matches(n, emitting->event)) {
+        return 0;
+    }
+    if (emitted->count == BUS_TARGETS_MAX) {
+        return err_set(emitting->err, ERR_LIMIT, "an event reaches more than %d functions",
+                       BUS_TARGETS_MAX);
+    }
+    CLEAN_MEM char *key = NULL;
+    TRY(function_key(n->function, &key, emitting->err));
+    CLEAN(buf_done) struct buf payload = BUF_INIT(EVENT_JSON_MAX);
+    event_write(&payload, emitting->event, n);
+    struct uuid request_id = uuid_new();
+    int64_t now_ms = clock_wall_ms();
+    struct job_row row = {
+        .function = str_of(key),
+        .payload = buf_str(&payload),
+        .request_id = str_of(request_id.text),
+        .created_ms = now_ms,
+        .due_ms = now_ms,
+        .attempt = 1,
+    };
+    int64_t id = job_row_insert(emitting->db, &row, emitting->err);
+    if (id < 0) {
+        return (int)id;
+    }
+    emitted->functions[emitted->count++] = MOVE(key);
+    return 0;
+}
+
+int bus_emit_object(struct db *db, const struct bus_object_event *event,
+                    struct bus_emitted *emitted, struct err *err)
+{
+    struct emitting emitting = {.db = db, .event = event, .emitted = emitted, .err = err};
+    return notification_each(db, event->bucket, emit_each, &emitting, err);
+}
