@@ -54,6 +54,9 @@ MUST_CHECK int dispatch_resume(struct dispatch *dispatch, struct err *err);
 // in the outbox.
 void dispatch_drain(struct dispatch *dispatch, void (*on_drained)(void *ctx), void *ctx);
 
+// Memory is short: stops the longest idle instance, or else drops the longest unused template.
+void dispatch_relieve(struct dispatch *dispatch);
+
 struct dispatch_counts {
     uint64_t queued, running, instances, templates;
     uint64_t invocations, errors, throttles, cold_starts;

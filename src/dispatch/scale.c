@@ -183,6 +183,17 @@ void worker_free_place(struct dispatch *d)
     }
 }
 
+void dispatch_relieve(struct dispatch *d)
+{
+    struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+    if (idle) {
+        log_notice("memory is short: an idle instance of %s is stopped", idle->lane->key);
+        worker_stop(idle, false);
+    } else if (d->fleet->ops->relieve(d->fleet)) {
+        log_notice("memory is short: a template is dropped");
+    }
+}
+
 // The worker has nothing to do: it is told to go when it is of an old revision or was asked to
 // yield; else it waits for the next job, or for its idle time to end.
 void worker_idle(struct worker *worker)

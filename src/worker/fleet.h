@@ -37,6 +37,8 @@ struct fleet_ops {
     void (*warm)(struct fleet *fleet, struct function *function);
     void (*forget)(struct fleet *fleet, struct function *function);
     int (*templates)(const struct fleet *fleet); // how many processes
+    // Memory is short: drops the longest unused template. False when there is none to drop.
+    bool (*relieve)(struct fleet *fleet);
 };
 
 void *instance_data(const struct instance *instance);

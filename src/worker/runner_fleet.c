@@ -644,15 +644,11 @@ static void fleet_kill(struct fleet *fleet, struct instance *i)
     instance_end(i, "Runtime exited with error: signal: killed");
 }
 
-// The longest unused goes when there are too many.
-static void templates_trim(struct runner_fleet *fleet)
+static bool fleet_relieve(struct fleet *base)
 {
-    if (fleet->templates.count < (size_t)fleet->templates_max) {
-        return;
-    }
     struct template *oldest = NULL;
     size_t at = 0;
-    for (struct template *t; (t = map_next(&fleet->templates, &at));) {
+    for (struct template *t; (t = map_next(&fleet_of(base)->templates, &at));) {
         if (!oldest || t->used_us < oldest->used_us) {
             oldest = t;
         }
@@ -660,6 +656,7 @@ static void templates_trim(struct runner_fleet *fleet)
     if (oldest) {
         template_free(oldest);
     }
+    return oldest != NULL;
 }
 
 static int template_make(struct runner_fleet *fleet, struct function *function, struct err *err)
@@ -667,7 +664,9 @@ static int template_make(struct runner_fleet *fleet, struct function *function, 
     if (!fleet->runtime) {
         TRY(runtime_start(fleet, err));
     }
-    templates_trim(fleet);
+    if (fleet->templates.count >= (size_t)fleet->templates_max) {
+        fleet_relieve(&fleet->base);
+    }
     struct template *t = template_new(fleet, function);
     int rc = spawn_ask(fleet->runtime, WIRE_TEMPLATE, function, NULL, t, &t->watch.fd, err);
     rc = rc < 0 ? rc : loop_watch(fleet->loop, &t->watch, EPOLLIN, err);
@@ -713,6 +712,7 @@ static const struct fleet_ops runner_fleet_ops = {
     .warm = fleet_warm,
     .forget = fleet_forget,
     .templates = fleet_templates,
+    .relieve = fleet_relieve,
 };
 
 struct fleet *runner_fleet_new(struct loop *loop, struct store *store,
