@@ -218,7 +218,7 @@ void worker_idle(struct worker *worker)
 static void on_started(void *ctx, struct instance *instance, enum tier tier, int64_t init_us)
 {
     (void)ctx;
-    struct worker *worker = instance_data(instance);
+    struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     if (worker->state != WORKER_STARTING) {
         return;
@@ -235,7 +235,7 @@ static void on_started(void *ctx, struct instance *instance, enum tier tier, int
 static void on_result(void *ctx, struct instance *instance, struct job *job)
 {
     struct dispatch *d = ctx;
-    struct worker *worker = instance_data(instance);
+    struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     CHECK(worker->state == WORKER_BUSY);
     int64_t now_us = loop_now_us(d->loop);
@@ -306,7 +306,7 @@ static void instance_failed(struct lane *lane, const char *reason, bool at_start
 static void on_ended(void *ctx, struct instance *instance, const char *reason)
 {
     struct dispatch *d = ctx;
-    struct worker *worker = instance_data(instance);
+    struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     bool at_start = worker->state == WORKER_STARTING;
     bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out);

@@ -8,7 +8,13 @@
 #include "core/job.h"
 #include "io/loop.h"
 
-struct instance; // owned by the fleet until on_ended returned
+// The part of an instance that every fleet has; a fleet embeds it first in a struct of its own.
+// Owned by the fleet until on_ended returned.
+struct instance {
+    struct fleet *fleet;
+    void *data; // the dispatcher's, as given to start
+    int pid;    // 0 while it is not known
+};
 
 struct fleet_events {
     void *ctx;
@@ -26,7 +32,7 @@ struct fleet {
 
 struct fleet_ops {
     void (*listen)(struct fleet *fleet, const struct fleet_events *events);
-    // Starts one; `data` is kept for instance_data. A failure is reported by on_ended.
+    // Starts one; `data` is kept in the instance. A failure is reported by on_ended.
     struct instance *(*start)(struct fleet *fleet, struct function *function, void *data);
     // Gives an idle instance a batch (jobs linked through job->link by the caller's list, at most
     // WIRE_JOBS_MAX). On failure the instance ends by itself.
@@ -40,6 +46,3 @@ struct fleet_ops {
     // Memory is short: drops the longest unused template. False when there is none to drop.
     bool (*relieve)(struct fleet *fleet);
 };
-
-void *instance_data(const struct instance *instance);
-int instance_pid(const struct instance *instance);

@@ -27,7 +27,7 @@ extern char **environ;
 
 // What was asked of a template and is not answered yet; answers come in order.
 struct spawning {
-    struct instance *instance; // one of the two; NULL once it is gone
+    struct runner *runner; // one of the two; NULL once it is gone
     struct template *template;
     struct list link;
 };
@@ -51,12 +51,12 @@ struct template {
     int64_t used_us;
 };
 
-struct instance {
+struct runner {
+    struct instance base;
     struct runner_fleet *fleet;
     struct function *function; // a reference
-    void *data;                // the dispatcher's
     struct watch watch;        // its channel
-    int pid, pid_fd;
+    int pid_fd;
     enum tier tier;
     bool started, ending, kill_wanted;
     int64_t asked_us;
@@ -86,14 +86,9 @@ static struct runner_fleet *fleet_of(const struct fleet *fleet)
     return CONTAINER_OF(fleet, struct runner_fleet, base);
 }
 
-void *instance_data(const struct instance *instance)
+static struct runner *runner_of(struct instance *instance)
 {
-    return instance->data;
-}
-
-int instance_pid(const struct instance *instance)
-{
-    return instance->pid;
+    return CONTAINER_OF(instance, struct runner, base);
 }
 
 int runner_path(char **ret, struct err *err)
@@ -261,7 +256,7 @@ static int runtime_start(struct runner_fleet *fleet, struct err *err)
 
 // Sends a SPAWN with one end of a new pair; *ret_fd is the other end.
 static int spawn_ask(struct template *from, enum wire_role role, const struct function *f,
-                     struct instance *instance, struct template *template, int *ret_fd,
+                     struct runner *runner, struct template *template, int *ret_fd,
                      struct err *err)
 {
     int pair[2];
@@ -286,7 +281,7 @@ static int spawn_ask(struct template *from, enum wire_role role, const struct fu
         return rc;
     }
     struct spawning *s = NEW(struct spawning);
-    s->instance = instance;
+    s->runner = runner;
     s->template = template;
     list_push_back(&from->spawnings, &s->link);
     template_used(from);
@@ -294,7 +289,7 @@ static int spawn_ask(struct template *from, enum wire_role role, const struct fu
     return 0;
 }
 
-static void instance_end(struct instance *instance, const char *reason);
+static void runner_end(struct runner *i, const char *reason);
 
 static void spawned_take(struct template *t, struct wire_message *m)
 {
@@ -308,13 +303,13 @@ static void spawned_take(struct template *t, struct wire_message *m)
     }
     list_remove(&s->link);
     int pid_fd = wire_take_fd(m, 0);
-    if (s->instance) {
-        struct instance *i = s->instance;
-        i->pid = (int)spawned.pid;
+    if (s->runner) {
+        struct runner *i = s->runner;
+        i->base.pid = (int)spawned.pid;
         i->pid_fd = pid_fd;
         if (spawned.pid == 0) {
             snprintf(i->reason, sizeof i->reason, STR_FMT, STR_ARG(str_head(spawned.error, 200)));
-            instance_end(i, i->reason);
+            runner_end(i, i->reason);
         } else if (i->kill_wanted) {
             pidfd_send_signal(i->pid_fd, SIGKILL, NULL, 0);
         }
@@ -370,7 +365,7 @@ static void template_ready(struct watch *watch, uint32_t events)
 
 // ── instances ──
 
-static void instance_free(struct instance *i)
+static void runner_free(struct runner *i)
 {
     struct runner_fleet *fleet = i->fleet;
     loop_unwatch(fleet->loop, &i->watch);
@@ -383,7 +378,7 @@ static void instance_free(struct instance *i)
     do {
         for (struct list *l = t ? t->spawnings.next : NULL; l && l != &t->spawnings; l = l->next) {
             struct spawning *s = CONTAINER_OF(l, struct spawning, link);
-            s->instance = s->instance == i ? NULL : s->instance;
+            s->runner = s->runner == i ? NULL : s->runner;
         }
     } while ((t = map_next(&fleet->templates, &at)));
     list_remove(&i->link);
@@ -391,17 +386,17 @@ static void instance_free(struct instance *i)
     free(i);
 }
 
-static void instance_gone(struct timer *timer)
+static void runner_gone(struct timer *timer)
 {
-    struct instance *i = CONTAINER_OF(timer, struct instance, end);
+    struct runner *i = CONTAINER_OF(timer, struct runner, end);
     struct runner_fleet *fleet = i->fleet;
-    fleet->events.on_ended(fleet->events.ctx, i, i->reason);
-    instance_free(i);
+    fleet->events.on_ended(fleet->events.ctx, &i->base, i->reason);
+    runner_free(i);
 }
 
 // It is over: whatever is left of the process is killed, and the dispatcher hears of it on the
 // next turn.
-static void instance_end(struct instance *i, const char *reason)
+static void runner_end(struct runner *i, const char *reason)
 {
     if (i->ending) {
         return;
@@ -454,7 +449,7 @@ static int answer_take(struct job *job, struct wire_message *m, const struct wir
     return 0;
 }
 
-static struct job *batch_find(struct instance *i, uint64_t id)
+static struct job *batch_find(struct runner *i, uint64_t id)
 {
     if (i->batch) {
         LIST_EACH(job, i->batch, struct job, link)
@@ -467,7 +462,7 @@ static struct job *batch_find(struct instance *i, uint64_t id)
     return NULL;
 }
 
-static int result_take(struct instance *i, struct wire_message *m, struct err *err)
+static int result_take(struct runner *i, struct wire_message *m, struct err *err)
 {
     struct wire_result result = {0};
     TRY(wire_get_result(m, &result, err));
@@ -485,11 +480,11 @@ static int result_take(struct instance *i, struct wire_message *m, struct err *e
         job->result.status = JOB_OK;
         TRY(answer_take(job, m, &result.payload, err));
     }
-    i->fleet->events.on_result(i->fleet->events.ctx, i, job);
+    i->fleet->events.on_result(i->fleet->events.ctx, &i->base, job);
     return 0;
 }
 
-static int ready_take(struct instance *i, struct wire_message *m, struct err *err)
+static int ready_take(struct runner *i, struct wire_message *m, struct err *err)
 {
     struct wire_ready ready = {0};
     TRY(wire_get_ready(m, &ready, err));
@@ -502,15 +497,15 @@ static int ready_take(struct instance *i, struct wire_message *m, struct err *er
     }
     i->started = true;
     int64_t init_us = clock_mono_us() - i->asked_us;
-    i->fleet->events.on_started(i->fleet->events.ctx, i, i->tier, init_us);
+    i->fleet->events.on_started(i->fleet->events.ctx, &i->base, i->tier, init_us);
     return 0;
 }
 
 // All messages that are there are taken, so that a batch of answers costs one wake-up.
-static void instance_ready(struct watch *watch, uint32_t events)
+static void runner_readable(struct watch *watch, uint32_t events)
 {
     (void)events;
-    struct instance *i = CONTAINER_OF(watch, struct instance, watch);
+    struct runner *i = CONTAINER_OF(watch, struct runner, watch);
     static struct wire_message m; // one thread; its buffer is kept between messages
     wire_message_done(&m);
     wire_message_init(&m, WIRE_RESULT);
@@ -530,7 +525,7 @@ static void instance_ready(struct watch *watch, uint32_t events)
                 continue;
             }
         }
-        instance_end(i, rc < 0 ? err.text : "Runtime exited without providing a reason");
+        runner_end(i, rc < 0 ? err.text : "Runtime exited without providing a reason");
     }
 }
 
@@ -541,7 +536,7 @@ static void fleet_listen(struct fleet *fleet, const struct fleet_events *events)
     fleet_of(fleet)->events = *events;
 }
 
-static int instance_ask(struct runner_fleet *fleet, struct instance *i, struct err *err)
+static int runner_ask(struct runner_fleet *fleet, struct runner *i, struct err *err)
 {
     struct template *t = map_get(&fleet->templates, str_of(i->function->revision));
     if (t && t->ready) {
@@ -557,11 +552,11 @@ static int instance_ask(struct runner_fleet *fleet, struct instance *i, struct e
 
 static void unsent_due(struct timer *timer)
 {
-    struct instance *i = CONTAINER_OF(timer, struct instance, unsent);
+    struct runner *i = CONTAINER_OF(timer, struct runner, unsent);
     LIST_EACH(job, i->batch, struct job, link)
     {
         if (job->result.status == JOB_FUNCTION_ERROR) {
-            i->fleet->events.on_result(i->fleet->events.ctx, i, job);
+            i->fleet->events.on_result(i->fleet->events.ctx, &i->base, job);
         }
     }
 }
@@ -569,35 +564,36 @@ static void unsent_due(struct timer *timer)
 static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
 {
     struct runner_fleet *fleet = fleet_of(base);
-    struct instance *i = NEW(struct instance);
+    struct runner *i = NEW(struct runner);
+    i->base = (struct instance){.fleet = base, .data = data};
     i->fleet = fleet;
     i->function = function_ref(function);
-    i->data = data;
-    i->watch = (struct watch){.fd = -1, .on_ready = instance_ready};
+    i->watch = (struct watch){.fd = -1, .on_ready = runner_readable};
     i->pid_fd = -1;
-    i->end.on_due = instance_gone;
+    i->end.on_due = runner_gone;
     i->unsent.on_due = unsent_due;
     i->asked_us = clock_mono_us();
     list_push_back(&fleet->instances, &i->link);
     struct err err = {0};
-    if (instance_ask(fleet, i, &err) < 0 || loop_watch(fleet->loop, &i->watch, EPOLLIN, &err) < 0) {
-        instance_end(i, err.text);
+    if (runner_ask(fleet, i, &err) < 0 || loop_watch(fleet->loop, &i->watch, EPOLLIN, &err) < 0) {
+        runner_end(i, err.text);
     }
-    return i;
+    return &i->base;
 }
 
 // A job that cannot be put into the message fails alone: its answer comes on the next turn, as if
 // the instance had given it.
-static void job_unsent(struct instance *i, struct job *job, const struct err *err)
+static void job_unsent(struct runner *i, struct job *job, const struct err *err)
 {
     error_document(job, &(struct wire_result){.error_type = STR("InvalidRequest"),
                                               .error_message = str_of(err->text)});
     timer_start(i->fleet->loop, &i->unsent, 0);
 }
 
-static void fleet_run(struct fleet *base, struct instance *i, struct list *batch)
+static void fleet_run(struct fleet *base, struct instance *instance, struct list *batch)
 {
     struct runner_fleet *fleet = fleet_of(base);
+    struct runner *i = runner_of(instance);
     CHECK(i->started);
     i->batch = batch;
     if (i->ending) {
@@ -622,26 +618,28 @@ static void fleet_run(struct fleet *base, struct instance *i, struct list *batch
     int rc = count ? wire_send(i->watch.fd, &m, &err) : 0;
     payload_fds_close(&opened);
     if (rc < 0) {
-        instance_end(i, err.text);
+        runner_end(i, err.text);
     }
 }
 
-static void fleet_stop(struct fleet *fleet, struct instance *i)
+static void fleet_stop(struct fleet *fleet, struct instance *instance)
 {
     (void)fleet;
+    struct runner *i = runner_of(instance);
     if (i->watch.fd >= 0) {
         shutdown(i->watch.fd, SHUT_WR); // it reads the end of file, and goes
     }
 }
 
-static void fleet_kill(struct fleet *fleet, struct instance *i)
+static void fleet_kill(struct fleet *fleet, struct instance *instance)
 {
     (void)fleet;
+    struct runner *i = runner_of(instance);
     i->kill_wanted = true;
     if (i->pid_fd >= 0) {
         pidfd_send_signal(i->pid_fd, SIGKILL, NULL, 0);
     }
-    instance_end(i, "Runtime exited with error: signal: killed");
+    runner_end(i, "Runtime exited with error: signal: killed");
 }
 
 static bool fleet_relieve(struct fleet *base)
@@ -736,9 +734,9 @@ void runner_fleet_free(struct fleet *base)
         return;
     }
     struct runner_fleet *fleet = fleet_of(base);
-    LIST_EACH(i, &fleet->instances, struct instance, link)
+    LIST_EACH(i, &fleet->instances, struct runner, link)
     {
-        instance_free(i);
+        runner_free(i);
     }
     while (fleet->templates.count) {
         size_t at = 0;
