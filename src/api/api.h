@@ -10,6 +10,7 @@
 struct dispatch;
 struct fleet;
 struct observe;
+struct sigv4_key_cache;
 
 struct api_settings { // what of the server's settings the services need; borrowed
     const char *region;
@@ -29,6 +30,7 @@ struct api {
     struct observe *observe;
     const struct api_settings *settings;
     char access_key[64], secret_key[128]; // root credentials
+    struct sigv4_key_cache *keys;         // auth.c's, made with the first signature
     int64_t started_ms;
     bool draining;
 };
