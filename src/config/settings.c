@@ -4,11 +4,10 @@
 // was written. `rouse serve` calls it before anything else.
 #include "config/settings.h"
 #include "config/quantity.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "format/yaml.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -212,28 +211,6 @@ static int load_defaults(struct settings *settings, struct err *err)
     return 0;
 }
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "%s", path);
-    }
-    for (;;) {
-        char *at = buf_reserve(out, 16 * 1024);
-        if (!at) {
-            return err_set(err, ERR_LIMIT, "%s: larger than 1 MiB", path);
-        }
-        ssize_t got = read(fd, at, 16 * 1024);
-        if (got < 0) {
-            return err_errno(err, ERR_IO, errno, "%s", path);
-        }
-        if (got == 0) {
-            return 0;
-        }
-        buf_took(out, (size_t)got);
-    }
-}
-
 static int load_node(struct settings *settings, const struct yaml_node *node, const char *path,
                      const char *folder, struct err *err)
 {
@@ -258,7 +235,7 @@ static int load_file(struct settings *settings, const char *path, struct err *er
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(FILE_SIZE_MAX);
     CLEAN(yaml_node_clean) struct yaml_node *root = NULL;
-    TRY(read_file(path, &text, err));
+    TRY(file_read(path, &text, err));
     TRY(yaml_parse(buf_str(&text), path, &root, err));
     if (root->kind == YAML_NULL) {
         return 0; // an empty file, or comments only
@@ -323,9 +300,12 @@ static int read_option(int argc, char **argv, int *at, struct option *ret, struc
     }
     struct option option = {.value = str_skip(arg, 2)};
     option.key = str_cut(&option.value, '=');
-    option.negated = str_starts(option.key, STR("no-")) && !option.value.at;
-    const struct setting *row = row_of(option.negated ? str_skip(option.key, 3) : option.key);
-    option.negated = option.negated && row && row->kind == SETTING_BOOL;
+    const struct setting *row = row_of(option.key);
+    if (str_starts(option.key, STR("no-")) && !option.value.at) {
+        row = row_of(str_skip(option.key, 3));
+        option.negated = row && row->kind == SETTING_BOOL;
+        row = option.negated ? row : NULL;
+    }
     bool is_config = str_eq(option.key, STR("config"));
     if (!row && !is_config) {
         const char *meant = near_key(option.key);

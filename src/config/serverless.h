@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// serverless.yml (Serverless Framework, version 3) as one immutable struct: variables resolved, keys
+// checked, defaults filled in, names made. What AWS needs and Rouse does not yet honour is kept out
+// of the struct and named in `ignored`.
+//
+//     CLEAN(serverless_free_clean) struct serverless *service = NULL;
+//     struct serverless_options options = {.path = "serverless.yml", .stage = "prod"};
+//     TRY(serverless_load(&options, &service, err));
+//     for (size_t i = 0; i < service->function_count; i++) { service->functions[i].name … }
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <jansson.h>
+
+struct serverless_options { // borrowed; NULL where not given
+    const char *path;       // NULL: serverless.yml, .yaml or .json in the working folder
+    const char *stage, *region;
+    const char *const *params; // "key=value"
+    size_t param_count;
+};
+
+struct serverless_package {
+    const char *artifact; // a zip to take as it is, relative to the service, or NULL
+    const char **patterns; // in order; "!x" takes away; include is put first, then patterns
+    size_t pattern_count;
+    bool individually;
+    bool individually_given;
+};
+
+struct serverless_bucket { // functions.*.events[].s3
+    const char *bucket, *event;    // "s3:ObjectCreated:*"
+    const char *prefix, *suffix;   // NULL: any
+    bool existing;                 // the bucket is there already and is not ours to make
+};
+
+struct serverless_function {
+    const char *key;  // in the file
+    const char *name; // of the Lambda function: service-stage-key unless given
+    const char *runtime, *handler, *description, *role; // the last two may be NULL
+    int64_t memory_mb, timeout_s, ephemeral_mb;
+    int64_t reserved_concurrency; // -1: none
+    int64_t event_age_max_s;      // -1: not given
+    int64_t retries_max;          // -1: not given
+    json_t *environment, *tags;   // objects of strings, never NULL; the provider's are merged in
+    const char *on_success, *on_failure; // ARN, or name of a function, or NULL
+    struct serverless_bucket *buckets;
+    size_t bucket_count;
+    struct serverless_package package;
+};
+
+struct serverless {
+    const char *path, *dir; // of the file; dir is "." or a path
+    const char *service, *stage, *region;
+    const char *deployment_bucket; // NULL: one is made
+    json_t *statements;            // provider.iam.role.statements, an array, never NULL
+    struct serverless_function *functions; // in the file's order
+    size_t function_count;
+    struct serverless_package package;
+    bool use_dotenv;
+    char *ignored; // "functions.a.vpc (line 12), provider.tracing (line 4)", or NULL
+    char *unknown; // unknown keys where configValidationMode says warn, one a line, or NULL
+    struct tree *tree; // owns all texts above
+};
+
+// ERR_INVALID begins with file, line and column; ERR_NOT_FOUND when there is no file.
+MUST_CHECK int serverless_load(const struct serverless_options *options, struct serverless **ret,
+                               struct err *err);
+void serverless_free(struct serverless *service); // takes NULL
+void serverless_free_clean(struct serverless **service);
+
+// By key in the file or by full name; NULL when there is none.
+const struct serverless_function *serverless_function(const struct serverless *service,
+                                                      struct str name);
+// Everything, for --json and tests. A new reference.
+json_t *serverless_to_json(const struct serverless *service);

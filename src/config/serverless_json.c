@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// struct serverless as JSON, as it was understood: for `rouse deploy --package`, and what the
+// cases of the tests compare.
+#include "config/serverless.h"
+#include "format/json.h"
+
+static void put_text(json_t *object, const char *name, const char *text)
+{
+    if (text) {
+        json_put_str(object, name, str_of(text));
+    }
+}
+
+static void put_number(json_t *object, const char *name, int64_t value)
+{
+    if (value >= 0) {
+        json_put_int(object, name, value);
+    }
+}
+
+static json_t *package_to_json(const struct serverless_package *package)
+{
+    json_t *object = json_object();
+    put_text(object, "artifact", package->artifact);
+    if (package->individually_given) {
+        json_put_bool(object, "individually", package->individually);
+    }
+    json_t *patterns = json_array();
+    for (size_t i = 0; i < package->pattern_count; i++) {
+        json_array_append_new(patterns, json_from_str(str_of(package->patterns[i])));
+    }
+    json_put(object, "patterns", patterns);
+    return object;
+}
+
+static json_t *bucket_to_json(const struct serverless_bucket *bucket)
+{
+    json_t *object = json_object();
+    put_text(object, "bucket", bucket->bucket);
+    put_text(object, "event", bucket->event);
+    put_text(object, "prefix", bucket->prefix);
+    put_text(object, "suffix", bucket->suffix);
+    if (bucket->existing) {
+        json_put_bool(object, "existing", true);
+    }
+    return object;
+}
+
+static json_t *function_to_json(const struct serverless_function *f)
+{
+    json_t *object = json_object();
+    put_text(object, "name", f->name);
+    put_text(object, "runtime", f->runtime);
+    put_text(object, "handler", f->handler);
+    put_text(object, "description", f->description);
+    put_text(object, "role", f->role);
+    put_number(object, "memorySize", f->memory_mb);
+    put_number(object, "timeout", f->timeout_s);
+    put_number(object, "ephemeralStorageSize", f->ephemeral_mb);
+    put_number(object, "reservedConcurrency", f->reserved_concurrency);
+    put_number(object, "maximumEventAge", f->event_age_max_s);
+    put_number(object, "maximumRetryAttempts", f->retries_max);
+    put_text(object, "onSuccess", f->on_success);
+    put_text(object, "onFailure", f->on_failure);
+    if (json_object_size(f->environment)) {
+        json_put(object, "environment", json_incref(f->environment));
+    }
+    if (json_object_size(f->tags)) {
+        json_put(object, "tags", json_incref(f->tags));
+    }
+    if (f->bucket_count) {
+        json_t *events = json_array();
+        for (size_t i = 0; i < f->bucket_count; i++) {
+            json_array_append_new(events, bucket_to_json(&f->buckets[i]));
+        }
+        json_put(object, "s3", events);
+    }
+    if (f->package.artifact || f->package.pattern_count || f->package.individually_given) {
+        json_put(object, "package", package_to_json(&f->package));
+    }
+    return object;
+}
+
+json_t *serverless_to_json(const struct serverless *service)
+{
+    json_t *object = json_object();
+    put_text(object, "service", service->service);
+    put_text(object, "stage", service->stage);
+    put_text(object, "region", service->region);
+    put_text(object, "deploymentBucket", service->deployment_bucket);
+    json_t *functions = json_object();
+    for (size_t i = 0; i < service->function_count; i++) {
+        json_put(functions, service->functions[i].key, function_to_json(&service->functions[i]));
+    }
+    json_put(object, "functions", functions);
+    if (json_array_size(service->statements)) {
+        json_put(object, "statements", json_incref(service->statements));
+    }
+    const struct serverless_package *package = &service->package;
+    if (package->artifact || package->pattern_count || package->individually_given) {
+        json_put(object, "package", package_to_json(package));
+    }
+    put_text(object, "ignored", service->ignored);
+    put_text(object, "unknown", service->unknown);
+    return object;
+}
