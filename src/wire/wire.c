@@ -311,6 +311,7 @@ void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn)
     put_str(m, spawn->handler);
     put_u32(m, spawn->memory_mb);
     put_u32(m, spawn->threads);
+    put_str(m, spawn->config);
 }
 
 int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *err)
@@ -324,8 +325,10 @@ int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *e
     TRY(get_str(m, &spawn.handler, err));
     TRY(get_u32(m, &spawn.memory_mb, err));
     TRY(get_u32(m, &spawn.threads, err));
+    TRY(get_str(m, &spawn.config, err));
     TRY(wire_get_end(m, err));
-    if ((spawn.role != WIRE_TEMPLATE && spawn.role != WIRE_INSTANCE) || m->fd_count != 1) {
+    if ((spawn.role != WIRE_TEMPLATE && spawn.role != WIRE_INSTANCE) || m->fd_count < 1 ||
+        m->fd_count > 2) {
         return err_set(err, ERR_PROTOCOL, "a spawn with role %u and %zu descriptors", spawn.role,
                        m->fd_count);
     }
@@ -413,6 +416,9 @@ void wire_put_job(struct wire_message *m, const struct wire_job *job)
         put_str(m, job->objects[i].key);
         put_place(m, &job->objects[i].content);
     }
+    put_str(m, job->request_id);
+    put_u64(m, (uint64_t)job->deadline_ms);
+    put_str(m, job->context);
 }
 
 int wire_get_job(struct wire_message *m, struct wire_job *ret, struct err *err)
@@ -432,7 +438,10 @@ int wire_get_job(struct wire_message *m, struct wire_job *ret, struct err *err)
         TRY(get_str(m, &ret->objects[i].key, err));
         TRY(get_place(m, &ret->objects[i].content, err));
     }
-    return 0;
+    TRY(get_str(m, &ret->request_id, err));
+    TRY(get_u64(m, &deadline, err));
+    ret->deadline_ms = (int64_t)deadline;
+    return get_str(m, &ret->context, err);
 }
 
 void wire_put_result(struct wire_message *m, const struct wire_result *result)

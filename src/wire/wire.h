@@ -64,8 +64,10 @@ struct wire_spawn {
     struct str handler;    // the YAML file in the package, e.g. "model.yaml"
     uint32_t memory_mb;
     uint32_t threads;      // 1 unless told otherwise
+    struct str config;     // language runtimes: JSON, see worker/spawn_config.h; else ""
 };
-void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn); // fd 0: the socket
+// fd 0: the socket. fd 1, for language runtimes: the file that takes standard output and error.
+void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn);
 MUST_CHECK int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *err);
 
 struct wire_spawned {
@@ -104,6 +106,9 @@ struct wire_job {
     struct wire_bytes payload;
     uint32_t object_count;
     struct wire_object objects[WIRE_OBJECTS_MAX];
+    struct str request_id; // UUID
+    int64_t deadline_ms;   // the same instant as deadline_us, in wall time
+    struct str context;    // JSON: client context, identity and trace of the call, or ""
 };
 // JOBS: u32 count, then the jobs. Put the count, then each job; get likewise.
 void wire_put_count(struct wire_message *m, uint32_t count);
