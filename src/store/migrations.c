@@ -3,6 +3,7 @@
 #include "store/migrations.h"
 #include "base/mem.h"
 #include "store/bucket.h"
+#include "store/function.h"
 #include "store/job.h"
 #include "store/notification.h"
 #include "store/object.h"
@@ -16,6 +17,7 @@ static const char *const *const steps[] = {
     object_ddl,
     upload_ddl,
     notification_ddl,
+    function_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)
