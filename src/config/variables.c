@@ -294,8 +294,9 @@ int variables_node(struct variables *v, struct tree_node *node, struct err *err)
         return 0;
     }
     if (node->state == TREE_ACTIVE) {
-        return tree_fail(err, node, "variables go in a circle: \"" STR_FMT "\" needs itself",
-                         STR_ARG(node->yaml.text));
+        CLEAN(buf_done) struct buf path = BUF_INIT(1024);
+        tree_path(node, &path);
+        return tree_fail(err, node, "variables go in a circle: %s needs itself", buf_text(&path));
     }
     if (v->depth >= VARIABLES_DEPTH_MAX) {
         return tree_fail(err, node, "variables are nested too deep");
