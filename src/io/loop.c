@@ -12,7 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 128 // served in one turn
+#define EVENTS_MAX        128 // served in one turn
+#define SIMULATED_WALL_MS 1767225600000ll // 2026-01-01: when simulated time begins
 
 struct loop {
     enum loop_kind kind;
@@ -23,6 +24,7 @@ struct loop {
 
     struct timer **heap; // slots 1…count; the earliest is in slot 1
     size_t count, room;
+    uint64_t order; // of the timer that was started last
 
     struct epoll_event events[EVENTS_MAX]; // of this turn; data.ptr NULLed by loop_unwatch
     int event_count, event_at;
@@ -71,6 +73,11 @@ int64_t loop_now_us(const struct loop *loop)
     return loop->now_us;
 }
 
+int64_t loop_wall_ms(const struct loop *loop)
+{
+    return loop->kind == LOOP_REAL ? clock_wall_ms() : SIMULATED_WALL_MS + loop->now_us / 1000;
+}
+
 // ── descriptors ──
 
 int loop_watch(struct loop *loop, struct watch *watch, uint32_t events, struct err *err)
@@ -107,6 +114,11 @@ void loop_unwatch(struct loop *loop, struct watch *watch)
 
 // ── timers ──
 
+static bool is_before(const struct timer *a, const struct timer *b)
+{
+    return a->due_us < b->due_us || (a->due_us == b->due_us && a->order < b->order);
+}
+
 static void heap_set(struct loop *loop, size_t slot, struct timer *timer)
 {
     loop->heap[slot] = timer;
@@ -115,7 +127,7 @@ static void heap_set(struct loop *loop, size_t slot, struct timer *timer)
 
 static void heap_up(struct loop *loop, size_t slot, struct timer *timer)
 {
-    while (slot > 1 && loop->heap[slot / 2]->due_us > timer->due_us) {
+    while (slot > 1 && is_before(timer, loop->heap[slot / 2])) {
         heap_set(loop, slot, loop->heap[slot / 2]);
         slot /= 2;
     }
@@ -126,10 +138,10 @@ static void heap_down(struct loop *loop, size_t slot, struct timer *timer)
 {
     for (;;) {
         size_t child = slot * 2;
-        if (child < loop->count && loop->heap[child + 1]->due_us < loop->heap[child]->due_us) {
+        if (child < loop->count && is_before(loop->heap[child + 1], loop->heap[child])) {
             child++;
         }
-        if (child > loop->count || loop->heap[child]->due_us >= timer->due_us) {
+        if (child > loop->count || is_before(timer, loop->heap[child])) {
             break;
         }
         heap_set(loop, slot, loop->heap[child]);
@@ -150,7 +162,7 @@ void timer_stop(struct loop *loop, struct timer *timer)
     if (last == timer) {
         return;
     }
-    if (slot > 1 && loop->heap[slot / 2]->due_us > last->due_us) {
+    if (slot > 1 && is_before(last, loop->heap[slot / 2])) {
         heap_up(loop, slot, last);
     } else {
         heap_down(loop, slot, last);
@@ -161,6 +173,7 @@ void timer_start_at(struct loop *loop, struct timer *timer, int64_t due_us)
 {
     timer_stop(loop, timer);
     timer->due_us = due_us;
+    timer->order = ++loop->order;
     if (loop->count + 2 > loop->room) {
         loop->room = loop->room ? loop->room * 2 : 64;
         loop->heap = mem_grow(loop->heap, loop->room * sizeof(struct timer *));
@@ -177,11 +190,13 @@ void timer_start(struct loop *loop, struct timer *timer, int64_t delay_us)
 // Timers that a callback starts for "now" wait for the next turn, so that descriptors get theirs.
 static bool timers_turn(struct loop *loop)
 {
-    int64_t until_us = loop->now_us;
-    size_t most = loop->count;
+    uint64_t last = loop->order;
     bool any = false;
-    while (loop->count && most-- && loop->heap[1]->due_us <= until_us) {
+    while (loop->count && loop->heap[1]->due_us <= loop->now_us) {
         struct timer *timer = loop->heap[1];
+        if (timer->order > last) {
+            break;
+        }
         timer_stop(loop, timer);
         timer->on_due(timer);
         any = true;

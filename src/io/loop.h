@@ -20,11 +20,13 @@ struct watch {
     bool added;
 };
 
-// One shot. Caller-owned and zeroed; may be started again from its own callback.
+// One shot. Caller-owned and zeroed; may be started again from its own callback. Timers that are
+// due at the same time are called in the order in which they were started.
 struct timer {
     int64_t due_us; // of loop_now_us
     void (*on_due)(struct timer *timer);
     size_t slot; // 0: not running
+    uint64_t order; // of the start
 };
 
 // A message to the loop's thread from any thread. Caller-owned until on_posted is called.
@@ -46,6 +48,8 @@ bool loop_turn(struct loop *loop, int timeout_ms);
 
 // Microseconds, monotonic, read once a turn (so equal within one).
 int64_t loop_now_us(const struct loop *loop);
+// Milliseconds since 1970, UTC: the loop's idea of wall time. A simulated one goes with its clock.
+int64_t loop_wall_ms(const struct loop *loop);
 
 MUST_CHECK int loop_watch(struct loop *loop, struct watch *watch, uint32_t events, struct err *err);
 void loop_rewatch(struct loop *loop, struct watch *watch, uint32_t events);

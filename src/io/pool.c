@@ -18,7 +18,7 @@ struct pool {
     pthread_cond_t wake; // work came, or closing
     pthread_cond_t gone; // a thread ended
     struct pool_work *first, **last;
-    int threads, threads_max, waiting;
+    int threads, threads_max, waiting, queued;
     bool closing;
 };
 
@@ -47,6 +47,7 @@ static struct pool_work *work_wait(struct pool *pool)
     }
     struct pool_work *work = pool->first;
     pool->first = work->next;
+    pool->queued--;
     if (!pool->first) {
         pool->last = &pool->first;
     }
@@ -106,7 +107,8 @@ void pool_submit(struct pool *pool, struct pool_work *work)
     CHECK(!pool->closing);
     *pool->last = work;
     pool->last = &work->next;
-    if (pool->waiting == 0 && pool->threads < pool->threads_max) {
+    pool->queued++;
+    if (pool->queued > pool->waiting && pool->threads < pool->threads_max) {
         thread_start(pool);
     }
     pthread_cond_signal(&pool->wake);
