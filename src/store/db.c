@@ -111,6 +111,11 @@ int db_query(struct db *db, const char *sql, struct query **ret, struct err *err
     return 0;
 }
 
+bool db_in_transaction(struct db *db)
+{
+    return sqlite3_get_autocommit(db->sqlite) == 0;
+}
+
 int64_t db_last_id(struct db *db)
 {
     return sqlite3_last_insert_rowid(db->sqlite);

@@ -24,6 +24,7 @@ MUST_CHECK int db_open(const char *path, bool writer, struct db **ret, struct er
 void db_close(struct db *db);
 MUST_CHECK int db_exec(struct db *db, const char *sql, struct err *err); // no parameters
 MUST_CHECK int db_query(struct db *db, const char *sql, struct query **ret, struct err *err);
+bool db_in_transaction(struct db *db); // SQLite may have given it up by itself: a full disk
 int64_t db_last_id(struct db *db);  // rowid of the last INSERT
 int db_changes(struct db *db);      // rows changed by the last statement
 

@@ -25,6 +25,9 @@ struct store {
     struct db *writer; // the store thread's
     pthread_t thread;
     bool thread_runs;
+    bool is_inline;
+    int64_t commit_us;   // inline: how long a commit takes
+    struct timer commit;
 
     pthread_mutex_t lock; // guards what follows
     pthread_cond_t wake;
@@ -39,17 +42,20 @@ static void task_posted(struct post *post)
     task->on_done(task);
 }
 
-static void task_run(struct store *store, struct store_task *task)
+// Fails when the whole group is lost: SQLite gives the transaction up by itself when the disk is
+// full or cannot be written.
+static int task_run(struct store *store, struct store_task *task, struct err *err)
 {
-    task->rc = db_exec(store->writer, "SAVEPOINT task", &task->err);
-    if (task->rc < 0) {
-        return;
-    }
+    TRY(db_exec(store->writer, "SAVEPOINT task", err));
     task->rc = task->run(task, store->writer, &task->err);
-    if (task->rc < 0) {
-        CHECK(db_exec(store->writer, "ROLLBACK TO task", NULL) >= 0);
+    if (!db_in_transaction(store->writer)) {
+        *err = task->err;
+        return task->rc < 0 ? task->rc : err_set(err, ERR_IO, "database: the transaction was lost");
     }
-    CHECK(db_exec(store->writer, "RELEASE task", NULL) >= 0);
+    if (task->rc < 0) {
+        TRY(db_exec(store->writer, "ROLLBACK TO task", err));
+    }
+    return db_exec(store->writer, "RELEASE task", err);
 }
 
 // One transaction for the whole group. When it cannot be committed, every task of it has failed.
@@ -58,14 +64,12 @@ static void group_run(struct store *store, struct store_task *group)
     struct err err = {0};
     int rc = db_exec(store->writer, "BEGIN IMMEDIATE", &err);
     for (struct store_task *task = group; task && rc >= 0; task = task->next) {
-        task_run(store, task);
+        rc = task_run(store, task, &err);
     }
     int64_t before_us = clock_mono_us();
-    if (rc >= 0) {
-        rc = db_exec(store->writer, "COMMIT", &err);
-        if (rc < 0) {
-            (void)!db_exec(store->writer, "ROLLBACK", NULL);
-        }
+    rc = rc < 0 ? rc : db_exec(store->writer, "COMMIT", &err);
+    if (rc < 0 && db_in_transaction(store->writer)) {
+        CHECK(db_exec(store->writer, "ROLLBACK", NULL) >= 0);
     }
     pthread_mutex_lock(&store->lock);
     store->stats.commits++;
@@ -77,12 +81,9 @@ static void group_run(struct store *store, struct store_task *group)
     }
 }
 
-// With the lock held: the next group, NULL when the store closes and nothing is left.
-static struct store_task *group_wait(struct store *store)
+// With the lock held: the next group, NULL when there is none.
+static struct store_task *group_take(struct store *store)
 {
-    while (!store->first && !store->closing) {
-        pthread_cond_wait(&store->wake, &store->lock);
-    }
     struct store_task *group = store->first;
     struct store_task **end = &store->first;
     for (int i = 0; i < GROUP_MAX && *end; i++) {
@@ -95,6 +96,15 @@ static struct store_task *group_wait(struct store *store)
         store->last = &store->first;
     }
     return group;
+}
+
+// With the lock held: the next group, NULL when the store closes and nothing is left.
+static struct store_task *group_wait(struct store *store)
+{
+    while (!store->first && !store->closing) {
+        pthread_cond_wait(&store->wake, &store->lock);
+    }
+    return group_take(store);
 }
 
 static void *store_thread(void *arg)
@@ -114,6 +124,25 @@ static void *store_thread(void *arg)
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;
+}
+
+// The same work as store_thread's, where there is none. What on_done submits waits for the next.
+static void commit_due(struct timer *timer)
+{
+    struct store *store = CONTAINER_OF(timer, struct store, commit);
+    pthread_mutex_lock(&store->lock);
+    struct store_task *group = group_take(store);
+    bool more = store->first != NULL;
+    pthread_mutex_unlock(&store->lock);
+    if (more) {
+        timer_start(store->loop, &store->commit, store->commit_us);
+    }
+    group_run(store, group);
+    while (group) {
+        struct store_task *next = group->next;
+        group->on_done(group);
+        group = next;
+    }
 }
 
 // One server a data directory: an flock that the kernel drops when its holder dies.
@@ -182,18 +211,40 @@ static int store_start(struct store *store, struct err *err)
     TRY(db_open(path, true, &store->writer, err));
     TRY(migrations_run(store->writer, err));
     TRY(db_open(path, false, &store->reader, err));
-    return thread_start(store, err);
+    return store->is_inline ? 0 : thread_start(store, err);
 }
 
-int store_open(struct loop *loop, const char *dir, struct store **ret, struct err *err)
+static struct store *store_new(struct loop *loop, const char *dir)
 {
     struct store *store = NEW(struct store);
     store->loop = loop;
     store->dir = mem_dup(dir);
     store->lock_fd = -1;
     store->last = &store->first;
+    store->commit.on_due = commit_due;
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->wake, NULL);
+    return store;
+}
+
+int store_open(struct loop *loop, const char *dir, struct store **ret, struct err *err)
+{
+    struct store *store = store_new(loop, dir);
+    int rc = store_start(store, err);
+    if (rc < 0) {
+        store_close(store);
+        return rc;
+    }
+    *ret = store;
+    return 0;
+}
+
+int store_open_inline(struct loop *loop, const char *dir, int64_t commit_us, struct store **ret,
+                      struct err *err)
+{
+    struct store *store = store_new(loop, dir);
+    store->is_inline = true;
+    store->commit_us = commit_us;
     int rc = store_start(store, err);
     if (rc < 0) {
         store_close(store);
@@ -217,6 +268,11 @@ void store_close(struct store *store)
         while (loop_turn(store->loop, 0)) {
         }
     }
+    while (store->is_inline && store->first) {
+        timer_stop(store->loop, &store->commit);
+        commit_due(&store->commit);
+    }
+    timer_stop(store->loop, &store->commit);
     db_close(store->reader);
     db_close(store->writer);
     fd_clean(&store->lock_fd);
@@ -236,6 +292,9 @@ void store_submit(struct store *store, struct store_task *task)
     store->last = &task->next;
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
+    if (store->is_inline && !timer_running(&store->commit)) {
+        timer_start(store->loop, &store->commit, store->commit_us);
+    }
 }
 
 struct db *store_reader(struct store *store)

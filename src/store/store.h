@@ -29,6 +29,10 @@ struct store_task {
 // Opens or creates DIR/rouse.db and DIR/blobs, locks the directory (a second server gets
 // ERR_EXISTS naming the holder's pid), migrates.
 MUST_CHECK int store_open(struct loop *loop, const char *dir, struct store **ret, struct err *err);
+// The same without a thread, for a simulated loop: a group is committed commit_us after its first
+// task was submitted, on the loop's own thread.
+MUST_CHECK int store_open_inline(struct loop *loop, const char *dir, int64_t commit_us,
+                                 struct store **ret, struct err *err);
 void store_close(struct store *store); // commits what was submitted; on_done is still called
 void store_submit(struct store *store, struct store_task *task);
 struct db *store_reader(struct store *store); // a read-only connection for the core thread
