@@ -2,7 +2,6 @@
 // Matching: which functions a bucket's configuration names for this event, and one outbox row for
 // each. On the journey of an upload: inside the transaction that makes the object.
 #include "bus/bus.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "core/identity.h"
 #include "core/uuid.h"
@@ -91,14 +90,16 @@ static int emit_each(void *ctx, const struct notification *n)
     TRY(function_key(n->function, &key, emitting->err));
     CLEAN(buf_done) struct buf payload = BUF_INIT(EVENT_JSON_MAX);
     event_write(&payload, emitting->event, n);
+    if (!buf_ok(&payload)) {
+        return err_set(emitting->err, ERR_LIMIT, "an event is larger than %d bytes", EVENT_JSON_MAX);
+    }
     struct uuid request_id = uuid_new();
-    int64_t now_ms = clock_wall_ms();
     struct job_row row = {
         .function = str_of(key),
         .payload = buf_str(&payload),
         .request_id = str_of(request_id.text),
-        .created_ms = now_ms,
-        .due_ms = now_ms,
+        .created_ms = emitting->event->time_ms,
+        .due_ms = emitting->event->time_ms,
         .attempt = 1,
     };
     int64_t id = job_row_insert(emitting->db, &row, emitting->err);

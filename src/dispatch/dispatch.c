@@ -62,7 +62,8 @@ static void queue_take(struct lane *lane, struct job *job)
 }
 
 // Jobs whose deadline passed while they waited. The queue is in order of arrival and all wait
-// equally long, so the first that may stay ends the search.
+// equally long, so the first that may stay ends the search. (One that lost its instance stands in
+// front with a later deadline.)
 static void queue_expire(struct lane *lane)
 {
     int64_t now_us = loop_now_us(lane->dispatch->loop);
@@ -73,6 +74,9 @@ static void queue_expire(struct lane *lane)
         }
         if (job->deadline_us > now_us) {
             lane_look(lane, job->deadline_us);
+            if (job->attempt > 1) {
+                continue;
+            }
             return;
         }
         queue_take(lane, job);
@@ -141,35 +145,36 @@ void lane_turn(struct lane *lane)
         }
         worker_run(lane, worker, LIST_FIRST(&lane->queue, struct job, link));
     }
-    if (list_empty(&lane->queue)) {
+    if (list_empty(&lane->queue) || !lane_may_run(lane)) {
         list_remove(&lane->hungry_link);
-    } else if (lane_may_run(lane)) {
+    } else {
         lane_grow(lane);
     }
 }
 
 // ── functions ──
 
+// Those that run finish first; see worker_idle.
 static void workers_retire(struct lane *lane)
 {
     LIST_EACH(worker, &lane->workers, struct worker, link)
     {
-        if (worker->state == WORKER_IDLE && worker->function != lane->function) {
-            worker_stop(worker, false);
+        if (worker->state == WORKER_IDLE || worker->state == WORKER_STARTING) {
+            worker_stop(worker, worker->state == WORKER_STARTING);
         }
     }
 }
 
+// Asynchronous jobs go back to being rows of the outbox.
 static void queue_refuse(struct lane *lane, int code, const char *aws, const char *text)
 {
     LIST_EACH(job, &lane->queue, struct job, link)
     {
         queue_take(lane, job);
         if (job->async) {
-            CLEAN_MEM char *id = mem_printf("%lld", (long long)job->row);
-            map_remove(&lane->inflight, str_of(id));
-            job_free(job);
+            outbox_forget(lane, job);
         } else {
+            lane->counts.throttles += code == ERR_BUSY;
             job_refuse(lane->dispatch, job, code, aws, text);
         }
     }
@@ -185,6 +190,7 @@ static void queue_move(struct lane *lane)
     }
 }
 
+static const char off_text[] = "Rate Exceeded.";
 static const char failed_text[] =
     "The operation cannot be performed at this time. The function is currently in the following "
     "state: Failed";
@@ -208,7 +214,9 @@ void dispatch_function_set(struct dispatch *d, struct function *function)
         queue_refuse(lane, ERR_EXISTS, "ResourceConflictException", failed_text);
         return;
     }
-    if (function->state == FUNCTION_ACTIVE && !lane_is_off(lane)) {
+    if (lane_is_off(lane)) {
+        queue_refuse(lane, ERR_BUSY, "TooManyRequestsException", off_text);
+    } else if (function->state == FUNCTION_ACTIVE) {
         d->fleet->ops->warm(d->fleet, function);
         lane->warmed = true;
     }
@@ -224,12 +232,7 @@ static void lane_remove(struct lane *lane)
     }
     queue_refuse(lane, ERR_NOT_FOUND, NULL, "The function was deleted.");
     d->fleet->ops->forget(d->fleet, lane->function);
-    LIST_EACH(worker, &lane->workers, struct worker, link)
-    {
-        if (worker->state == WORKER_IDLE || worker->state == WORKER_STARTING) {
-            worker_stop(worker, worker->state == WORKER_STARTING);
-        }
-    }
+    workers_retire(lane);
     timer_stop(d->loop, &lane->wake);
     timer_stop(d->loop, &lane->outbox_due);
     list_remove(&lane->hungry_link);
@@ -266,13 +269,17 @@ void dispatch_submit(struct dispatch *d, struct job *job)
         job_refuse(d, job, ERR_NOT_FOUND, NULL, "The function was deleted.");
         return;
     }
+    if (d->draining) {
+        job_refuse(d, job, ERR_UNAVAILABLE, NULL, "The server is about to stop.");
+        return;
+    }
     if (lane->function->state == FUNCTION_FAILED) {
         job_refuse(d, job, ERR_EXISTS, "ResourceConflictException", failed_text);
         return;
     }
     if (!job->async && lane_is_off(lane)) {
         lane->counts.throttles++;
-        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", "Rate Exceeded.");
+        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", off_text);
         return;
     }
     if (!job->async && lane->queued_sync >= d->options.queue_max) {
@@ -424,7 +431,7 @@ void dispatch_drain(struct dispatch *d, void (*on_drained)(void *ctx), void *ctx
         {
             if (job->async) {
                 queue_take(lane, job);
-                job_free(job);
+                outbox_forget(lane, job);
             }
         }
     }

@@ -22,7 +22,6 @@ struct worker {
     int state;
     bool fresh;      // has not run a job yet: the first one reports tier and init time
     bool timed_out;  // was killed because its job ran too long
-    bool yields;     // stops after its job: another function waits for its place
     enum tier tier;
     int64_t init_us;
     int64_t since_us; // when it came into this state
@@ -64,6 +63,8 @@ struct dispatch {
     struct list idle;   // struct worker
     struct list hungry; // struct lane
     int workers;        // all, whatever their state
+    int stopping;       // of them: in WORKER_STOPPING
+    bool owed; // the next worker that has done its job gives its place to those who are hungry
     struct list refused; // struct job, to be settled on the next turn
     struct timer refuse;
     struct timer look;  // hungry lanes look again for places
@@ -97,4 +98,5 @@ void job_fail(struct dispatch *d, struct lane *lane, struct job *job, const char
 
 // outbox.c
 void outbox_load(struct lane *lane);
+void outbox_forget(struct lane *lane, struct job *job); // takes the job; its row stays
 void outbox_settle(struct lane *lane, struct job *job); // takes the job

@@ -5,7 +5,6 @@
 //
 //     row ──load──► queue … settled ──► {delete row + destination} or {attempt + 1, due later}
 #include "dispatch/internal.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "bus/bus.h"
 #include "result/destination.h"
@@ -39,6 +38,12 @@ static void inflight_remove(struct lane *lane, int64_t row)
     char id[24];
     int size = snprintf(id, sizeof id, "%lld", (long long)row);
     map_remove(&lane->inflight, str_n(id, (size_t)size));
+}
+
+void outbox_forget(struct lane *lane, struct job *job)
+{
+    inflight_remove(lane, job->row);
+    job_free(job);
 }
 
 static int ending_run(struct store_task *task, struct db *db, struct err *err)
@@ -105,15 +110,17 @@ void outbox_settle(struct lane *lane, struct job *job)
                          .job = job};
     const struct function *f = job->function;
     int64_t age_max_ms = (int64_t)f->event_age_max_s * 1000;
+    int64_t now_ms = loop_wall_ms(d->loop);
     bool ok = job->result.status == JOB_OK;
     if (!ok && job->result.status != JOB_REFUSED && job->attempt <= f->retries_max) {
-        e->due_ms = clock_wall_ms() + retry_delay_ms(d, job->attempt);
+        e->due_ms = now_ms + retry_delay_ms(d, job->attempt);
         e->again = e->due_ms < job->created_ms + age_max_ms;
     }
     const char *arn = ok ? f->on_success : f->on_failure;
     if (!e->again && arn) {
-        bool too_old = clock_wall_ms() + d->options.retry_us / 1000 > job->created_ms + age_max_ms;
-        destination_init(&e->destination, arn, d->options.region, job, condition_of(job, too_old));
+        bool too_old = now_ms + d->options.retry_us / 1000 > job->created_ms + age_max_ms;
+        destination_init(&e->destination, arn, d->options.region, job, condition_of(job, too_old),
+                         now_ms);
     }
     d->settling++;
     store_submit(d->store, &e->task);
@@ -203,7 +210,7 @@ void outbox_load(struct lane *lane)
     if (lane->inflight.count >= OUTBOX_WINDOW / 2 && lane->outbox_more) {
         return; // enough in hand; looked at again when these end
     }
-    struct loading loading = {.lane = lane, .now_ms = clock_wall_ms()};
+    struct loading loading = {.lane = lane, .now_ms = loop_wall_ms(lane->dispatch->loop)};
     list_init(&loading.jobs);
     lane->outbox_more = false;
     struct err err = {0};

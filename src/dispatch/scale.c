@@ -43,6 +43,7 @@ static void count_out(struct worker *worker)
     lane->starting -= worker->state == WORKER_STARTING;
     lane->idle -= worker->state == WORKER_IDLE;
     lane->busy -= worker->state == WORKER_BUSY;
+    lane->dispatch->stopping -= worker->state == WORKER_STOPPING;
     list_remove(&worker->idle_link);
 }
 
@@ -51,6 +52,7 @@ void worker_stop(struct worker *worker, bool now)
     struct dispatch *d = worker->lane->dispatch;
     count_out(worker);
     worker->state = WORKER_STOPPING;
+    d->stopping++;
     // One that does not go by itself is made to.
     timer_start(d->loop, &worker->timer, 1000000);
     if (now) {
@@ -81,11 +83,16 @@ static void worker_due(struct timer *timer)
 }
 
 // Would one more instance, which needs start_us, be there before those that run have worked off
-// the queue? While nothing is known yet, the answer is yes.
+// the queue? While nothing is known yet, the answer is yes, and so it is when the first has waited
+// that long already: what runs is slower than it used to be.
 static bool growth_pays(const struct lane *lane)
 {
     int have = lane->busy + lane->starting;
     if (have == 0 || lane->run_us == 0 || lane->start_us == 0) {
+        return true;
+    }
+    const struct job *first = LIST_FIRST(&lane->queue, struct job, link);
+    if (loop_now_us(lane->dispatch->loop) - first->created_us >= lane->start_us) {
         return true;
     }
     int64_t waiting = (int64_t)(lane->queued_sync + lane->queued_async);
@@ -110,6 +117,23 @@ static void hungry(struct lane *lane)
     }
 }
 
+// All places are taken. Those of idle instances are ours when these have ended; a lane that has
+// none at all waits for one, whoever holds it.
+static void place_claim(struct lane *lane, size_t wanted)
+{
+    struct dispatch *d = lane->dispatch;
+    struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+    bool ended = false;
+    while (idle && (size_t)d->stopping < wanted && !lane_full(lane)) {
+        worker_stop(idle, false);
+        ended = true;
+        idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+    }
+    if (ended || d->stopping > 0 || lane->busy + lane->starting == 0) {
+        hungry(lane);
+    }
+}
+
 void lane_grow(struct lane *lane)
 {
     struct dispatch *d = lane->dispatch;
@@ -125,13 +149,7 @@ void lane_grow(struct lane *lane)
             return;
         }
         if (d->workers >= d->options.instances_max) {
-            struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
-            if (idle) {
-                worker_stop(idle, false); // its place is ours when it has ended
-            }
-            if (idle || lane->busy + lane->starting == 0) {
-                hungry(lane);
-            }
+            place_claim(lane, waiting - (size_t)lane->starting);
             return;
         }
         worker_start(lane);
@@ -141,39 +159,17 @@ void lane_grow(struct lane *lane)
     }
 }
 
-// A lane that holds more than its share while another has nothing gives one place up.
-static void yield_one(struct dispatch *d, struct lane *to)
-{
-    struct lane *largest = NULL;
-    size_t at = 0;
-    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
-        if (lane != to && lane->busy && (!largest || lane->busy > largest->busy)) {
-            largest = lane;
-        }
-    }
-    if (largest) {
-        largest->not_before_us = loop_now_us(d->loop) + GRACE_US;
-        LIST_EACH(worker, &largest->workers, struct worker, link)
-        {
-            if (worker->state == WORKER_BUSY && !worker->yields) {
-                worker->yields = true;
-                return;
-            }
-        }
-    }
-}
-
+// One place, for the lane that has waited longest. When there is none it is the next to be given
+// up: those that are always busy hand places on as fast as their jobs end.
 void worker_free_place(struct dispatch *d)
 {
     if (list_empty(&d->hungry)) {
         return;
     }
     struct lane *lane = LIST_FIRST(&d->hungry, struct lane, hungry_link);
-    if (d->workers < d->options.instances_max) {
-        list_remove(&lane->hungry_link);
-        lane_turn(lane);
-    } else if (lane->busy + lane->starting == 0 && list_empty(&d->idle)) {
-        yield_one(d, lane);
+    bool none = d->workers >= d->options.instances_max && list_empty(&d->idle);
+    if (none && lane->busy + lane->starting == 0) {
+        d->owed = d->stopping == 0;
     } else {
         list_remove(&lane->hungry_link);
         lane_turn(lane);
@@ -194,8 +190,16 @@ void dispatch_relieve(struct dispatch *d)
     }
 }
 
-// The worker has nothing to do: it is told to go when it is of an old revision or was asked to
-// yield; else it waits for the next job, or for its idle time to end.
+static bool place_owed(struct dispatch *d, const struct lane *lane)
+{
+    bool owed = d->owed && !list_empty(&d->hungry) &&
+                LIST_FIRST(&d->hungry, struct lane, hungry_link) != lane;
+    d->owed = d->owed && !owed && !list_empty(&d->hungry);
+    return owed;
+}
+
+// The worker has nothing to do: it is told to go when it is of an old revision or another function
+// needs its place; else it waits for the next job, or for its idle time to end.
 void worker_idle(struct worker *worker)
 {
     struct lane *lane = worker->lane;
@@ -206,7 +210,7 @@ void worker_idle(struct worker *worker)
     list_push_back(&d->idle, &worker->idle_link);
     list_remove(&worker->link); // the last used is the first used again, so that others can go
     list_push_front(&lane->workers, &worker->link);
-    if (worker->function != lane->function || worker->yields) {
+    if (worker->function != lane->function || place_owed(d, lane)) {
         worker_stop(worker, false);
         return;
     }
@@ -226,6 +230,7 @@ static void on_started(void *ctx, struct instance *instance, enum tier tier, int
     worker->tier = tier;
     worker->init_us = init_us;
     worker->fresh = true;
+    lane->warmed = lane->warmed && tier == TIER_WARM; // its template is gone: make it again
     smooth(&lane->start_us, loop_now_us(lane->dispatch->loop) - worker->since_us);
     lane->starting--;
     worker_idle(worker);
@@ -256,6 +261,18 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     }
 }
 
+// Back to the front of the queue, as if it had never run.
+static void job_again(struct lane *lane, struct job *job)
+{
+    bytes_unref(job->result.payload);
+    bytes_unref(job->result.log);
+    job->result = (struct job_result){0};
+    job->deadline_us = loop_now_us(lane->dispatch->loop) + lane->dispatch->options.hold_us;
+    job_move(job, JOB_QUEUED);
+    list_push_front(&lane->queue, &job->link);
+    lane->queued_sync++;
+}
+
 // A job whose instance was lost: once more, unless it was lost before, is asynchronous (then its
 // attempts are counted by the outbox) or ran too long.
 static void job_lost(struct lane *lane, struct worker *worker, struct job *job, const char *reason)
@@ -270,9 +287,7 @@ static void job_lost(struct lane *lane, struct worker *worker, struct job *job, 
     }
     if (!job->async && job->attempt < 2 && lane->function) {
         job->attempt++;
-        job_move(job, JOB_QUEUED);
-        list_push_front(&lane->queue, &job->link);
-        lane->queued_sync++;
+        job_again(lane, job);
         return;
     }
     job_fail(d, lane, job, "Runtime.ExitError", reason);
@@ -294,10 +309,18 @@ static void instance_failed(struct lane *lane, const char *reason, bool at_start
     if (!at_start || lane->failures < FAILURES_GIVE_UP) {
         return;
     }
-    LIST_EACH(job, &lane->queue, struct job, link)
-    {
+    // Whoever is told may submit another job at once: it is not of those that fail here.
+    struct list failed;
+    list_init(&failed);
+    while (!list_empty(&lane->queue)) {
+        struct job *job = LIST_FIRST(&lane->queue, struct job, link);
         list_remove(&job->link);
-        *(job->async ? &lane->queued_async : &lane->queued_sync) -= 1;
+        list_push_back(&failed, &job->link);
+    }
+    lane->queued_sync = lane->queued_async = 0;
+    while (!list_empty(&failed)) {
+        struct job *job = LIST_FIRST(&failed, struct job, link);
+        list_remove(&job->link);
         job_move(job, JOB_RUNNING);
         job_fail(d, lane, job, "Runtime.ExitError", reason);
     }

@@ -25,12 +25,12 @@ static void report_add(struct buf *log, const struct job *job)
     buf_printf(log, "Tier: %s\t\n", tier_name(r->tier));
 }
 
-static void error_line_add(struct buf *log, const struct job *job)
+static void error_line_add(struct buf *log, const struct job *job, int64_t now_ms)
 {
     if (job->result.status == JOB_TIMED_OUT) {
         char when[CLOCK_TEXT_MAX];
         buf_printf(log, "%s %s Task timed out after %u.00 seconds\n",
-                   clock_iso(clock_wall_ms(), when), job->request_id.text,
+                   clock_iso(now_ms, when), job->request_id.text,
                    job->function->timeout_s);
     } else if (job->result.status == JOB_FUNCTION_ERROR) {
         buf_add_text(log, "[ERROR]\t");
@@ -50,9 +50,10 @@ static void log_write(struct dispatch *d, struct job *job)
     if (said.size && said.at[said.size - 1] != '\n') {
         buf_add_char(&log, '\n');
     }
-    error_line_add(&log, job);
+    int64_t now_ms = loop_wall_ms(d->loop);
+    error_line_add(&log, job, now_ms);
     report_add(&log, job);
-    logs_append(d->observe, str_of(job->function->name), clock_wall_ms(), buf_str(&log));
+    logs_append(d->observe, str_of(job->function->name), now_ms, buf_str(&log));
     bytes_unref(job->result.log);
     job->result.log = bytes_take(&log);
 }

@@ -46,11 +46,10 @@ static void response_add(struct buf *out, const struct job *job)
 }
 
 void destination_init(struct destination *ret, const char *arn, const char *region,
-                      const struct job *job, const char *condition)
+                      const struct job *job, const char *condition, int64_t now_ms)
 {
     CLEAN(buf_done) struct buf record = BUF_INIT(RECORD_MAX);
     char now[CLOCK_TEXT_MAX];
-    int64_t now_ms = clock_wall_ms();
     CLEAN_MEM char *function = function_arn(region, job->function->name, job->function->version);
     buf_printf(&record,
                "{\"version\":\"1.0\",\"timestamp\":\"%s\",\"requestContext\":{\"requestId\":\"%s\","

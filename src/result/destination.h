@@ -18,7 +18,7 @@ struct destination { // a zeroed one is none
 // Builds the record on the core thread; what it needs of the job is copied. `condition`:
 // "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency".
 void destination_init(struct destination *ret, const char *arn, const char *region,
-                      const struct job *job, const char *condition);
+                      const struct job *job, const char *condition, int64_t now_ms);
 void destination_done(struct destination *destination);
 
 // Store thread, in a task. A destination that does not exist (any more) does not fail the task:
