@@ -33,7 +33,7 @@ void wire_message_init(struct wire_message *m, enum wire_kind kind)
     m->at = 0;
 }
 
-static void close_fds(struct wire_message *m)
+void wire_message_close(struct wire_message *m)
 {
     for (size_t i = 0; i < m->fd_count; i++) {
         if (m->fds[i] >= 0) {
@@ -45,7 +45,7 @@ static void close_fds(struct wire_message *m)
 
 void wire_message_done(struct wire_message *m)
 {
-    close_fds(m);
+    wire_message_close(m);
     buf_done(&m->body);
 }
 
@@ -157,7 +157,7 @@ static int check_header(struct wire_message *m, const struct wire_header *header
 
 int wire_recv(int fd, struct wire_message *m, struct err *err)
 {
-    close_fds(m);
+    wire_message_close(m);
     buf_clear(&m->body);
     m->at = 0;
     struct wire_header header;
@@ -183,7 +183,7 @@ int wire_recv(int fd, struct wire_message *m, struct err *err)
     take_control(m, &msg);
     int rc = check_header(m, &header, (size_t)got, msg.msg_flags, err);
     if (rc < 0) {
-        close_fds(m);
+        wire_message_close(m);
         return rc;
     }
     buf_took(&m->body, (size_t)got - sizeof(header));
@@ -471,7 +471,7 @@ int wire_get_result(struct wire_message *m, struct wire_result *ret, struct err 
     TRY(get_u64(m, &result.memory_max_kb, err));
     TRY(get_str(m, &result.log, err));
     TRY(wire_get_end(m, err));
-    if (result.failed > 1 || (result.failed && result.payload.size) ||
+    if (result.failed > 2 || (result.failed == 1 && result.payload.size) ||
         result.payload.place == WIRE_MISSING) {
         return err_set(err, ERR_PROTOCOL, "a result that is neither an answer nor a failure");
     }

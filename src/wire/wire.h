@@ -46,6 +46,7 @@ void wire_message_init(struct wire_message *m, enum wire_kind kind);
 void wire_message_done(struct wire_message *m); // closes the fds that are there
 // Empty again for another message to be sent: memory kept, borrowed fds forgotten, not closed.
 void wire_message_reset(struct wire_message *m, enum wire_kind kind);
+void wire_message_close(struct wire_message *m); // its fds, not its body: views stay
 int wire_take_fd(struct wire_message *m, uint32_t index); // -1 when there is none
 
 // Non-blocking by flag of the socket. ERR_BUSY: would block; ERR_LOST: the peer is gone.
@@ -119,7 +120,8 @@ MUST_CHECK int wire_get_job(struct wire_message *m, struct wire_job *ret, struct
 
 struct wire_result {
     uint64_t id;
-    uint32_t failed;               // 1: a function error; the payload is then empty
+    uint32_t failed;               // 1: a function error, and no payload; 2: one whose payload is
+                                   // the whole error document, and no type and message
     struct str error_type, error_message;
     struct wire_bytes payload;     // the answer (JSON or what the task produces)
     uint64_t decode_us, run_us;    // spent in media/ and in the engine

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model in ONNX Runtime: loaded from its file, or mapped from what was prepared of it, and run.
+#include "engine/onnx/ort.h"
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct ort_model {
+    struct model model;
+    struct ort *ort;
+    struct ort_session *session;
+    void *map; // of the prepared file: the session uses it in place
+    size_t map_size;
+    const char **input_names, **output_names; // borrowed from the values
+    struct ort_value **values, **answers;     // of the last run
+};
+
+#define ORT_TRY(call) TRY(ort_check(ort, (call), ERR_INVALID, "the model", err))
+
+// ---- what goes in and comes out ----
+
+static int read_tensor_info(const struct ort *ort, const struct ort_tensor_info *info,
+                            struct engine_value *value, struct err *err)
+{
+    int type = 0;
+    int64_t dims[TENSOR_RANK_MAX];
+    ORT_TRY(ort->api.GetTensorElementType(info, &type));
+    ORT_TRY(ort->api.GetDimensionsCount(info, &value->rank));
+    if (value->rank > TENSOR_RANK_MAX) {
+        size_t rank = value->rank;
+        value->rank = 0;
+        return err_set(err, ERR_UNSUPPORTED, "\"%s\" has %zu dimensions, %d are the most",
+                       value->name, rank, TENSOR_RANK_MAX);
+    }
+    ORT_TRY(ort->api.GetDimensions(info, dims, value->rank));
+    for (size_t i = 0; i < value->rank; i++) {
+        value->dims[i] = dims[i] >= 0 ? dims[i] : -1;
+    }
+    value->type = (enum tensor_type)type;
+    if (tensor_type_size(value->type) == 0) {
+        return err_set(err, ERR_UNSUPPORTED, "\"%s\" holds elements of the type %s (%d), which "
+                       "is not supported", value->name, tensor_type_name(value->type), type);
+    }
+    return 0;
+}
+
+static int read_type(const struct ort *ort, const struct ort_type_info *type,
+                     struct engine_value *value, struct err *err)
+{
+    int kind = 0;
+    ORT_TRY(ort->api.GetOnnxTypeFromTypeInfo(type, &kind));
+    if (kind != ORT_TYPE_TENSOR) {
+        return err_set(err, ERR_UNSUPPORTED, "\"%s\" is a sequence, a map or the like; only "
+                       "tensors are supported", value->name);
+    }
+    const struct ort_tensor_info *info = NULL; // borrowed from the type
+    ORT_TRY(ort->api.CastTypeInfoToTensorInfo(type, &info));
+    return read_tensor_info(ort, info, value, err);
+}
+
+static int read_value(struct ort_model *m, bool is_input, size_t index,
+                      struct engine_value *value, struct err *err)
+{
+    const struct ort *ort = m->ort;
+    char *name = NULL;
+    ORT_TRY(is_input
+                ? ort->api.SessionGetInputName(m->session, index, ort->allocator, &name)
+                : ort->api.SessionGetOutputName(m->session, index, ort->allocator, &name));
+    value->name = mem_dup(name);
+    TRY(ort_check(ort, ort->api.AllocatorFree(ort->allocator, name), ERR_INVALID, "a name", err));
+    struct ort_type_info *type = NULL;
+    ORT_TRY(is_input ? ort->api.SessionGetInputTypeInfo(m->session, index, &type)
+                     : ort->api.SessionGetOutputTypeInfo(m->session, index, &type));
+    int rc = read_type(ort, type, value, err);
+    ort->api.ReleaseTypeInfo(type);
+    return rc;
+}
+
+static int read_values(struct ort_model *m, bool is_input, size_t count,
+                       struct engine_value **ret_values, size_t *ret_count, const char ***ret_names,
+                       struct err *err)
+{
+    if (count == 0 || count > ENGINE_VALUES_MAX) {
+        return err_set(err, ERR_UNSUPPORTED, "the model has %zu %s, must have 1 to %d", count,
+                       is_input ? "inputs" : "outputs", ENGINE_VALUES_MAX);
+    }
+    *ret_values = mem_alloc(count * sizeof(**ret_values));
+    *ret_count = count;
+    *ret_names = mem_alloc(count * sizeof(**ret_names));
+    for (size_t i = 0; i < count; i++) {
+        TRY(read_value(m, is_input, i, &(*ret_values)[i], err));
+        (*ret_names)[i] = (*ret_values)[i].name;
+    }
+    return 0;
+}
+
+static int describe(struct ort_model *m, struct err *err)
+{
+    const struct ort *ort = m->ort;
+    size_t inputs = 0, outputs = 0;
+    ORT_TRY(ort->api.SessionGetInputCount(m->session, &inputs));
+    ORT_TRY(ort->api.SessionGetOutputCount(m->session, &outputs));
+    TRY(read_values(m, true, inputs, &m->model.inputs, &m->model.input_count, &m->input_names,
+                    err));
+    TRY(read_values(m, false, outputs, &m->model.outputs, &m->model.output_count, &m->output_names,
+                    err));
+    m->values = mem_alloc(inputs * sizeof(struct ort_value *));
+    m->answers = mem_alloc(outputs * sizeof(struct ort_value *));
+    return 0;
+}
+
+// ---- loading ----
+
+static int map_file(struct ort_model *m, const char *path, struct err *err)
+{
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0) {
+        return err_errno(err, ERR_NOT_FOUND, errno, "cannot open %s", path);
+    }
+    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        return err_errno(err, ERR_IO, errno, "cannot map %s", path);
+    }
+    m->map = map;
+    m->map_size = (size_t)st.st_size;
+    // One call instead of a fault for each page; older kernels do not know it, then they fault.
+    madvise(m->map, m->map_size, MADV_POPULATE_READ);
+    return 0;
+}
+
+static int open_prepared(struct ort_model *m, struct ort_session_options *options,
+                         const char *path, struct err *err)
+{
+    const struct ort *ort = m->ort;
+    TRY(map_file(m, path, err));
+    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.load_model_format", "ORT"));
+    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.use_ort_model_bytes_directly", "1"));
+    ORT_TRY(ort->api.AddSessionConfigEntry(
+        options, "session.use_ort_model_bytes_for_initializers", "1"));
+    return ort_check(ort, ort->api.CreateSessionFromArray(ort->env, m->map, m->map_size, options,
+                                                          &m->session),
+                     ERR_INVALID, path, err);
+}
+
+static int open_session(struct ort_model *m, const struct model_source *source, struct err *err)
+{
+    const struct ort *ort = m->ort;
+    struct ort_session_options *options = NULL;
+    TRY(ort_options(ort, source->threads, &options, err));
+    int rc = source->prepared
+                 ? open_prepared(m, options, source->prepared, err)
+                 : ort_check(ort, ort->api.CreateSession(ort->env, source->path, options,
+                                                         &m->session),
+                             ERR_INVALID, "the model cannot be loaded", err);
+    ort->api.ReleaseSessionOptions(options);
+    return rc;
+}
+
+int ort_load(struct engine *engine, const struct model_source *source, struct model **ret,
+             struct err *err)
+{
+    struct ort_model *m = NEW(struct ort_model);
+    m->ort = CONTAINER_OF(engine, struct ort, engine);
+    m->model.ops = engine->ops;
+    int rc = open_session(m, source, err);
+    if (rc == 0) {
+        rc = describe(m, err);
+    }
+    if (rc < 0) {
+        ort_unload(&m->model);
+        return rc;
+    }
+    *ret = &m->model;
+    return 0;
+}
+
+static void release(struct ort_model *m, struct ort_value **values, size_t count)
+{
+    for (size_t i = 0; values && i < count; i++) {
+        if (values[i]) {
+            m->ort->api.ReleaseValue(values[i]);
+            values[i] = NULL;
+        }
+    }
+}
+
+void ort_unload(struct model *model)
+{
+    struct ort_model *m = CONTAINER_OF(model, struct ort_model, model);
+    release(m, m->values, model->input_count);
+    release(m, m->answers, model->output_count);
+    if (m->session) {
+        m->ort->api.ReleaseSession(m->session);
+    }
+    if (m->map) {
+        munmap(m->map, m->map_size);
+    }
+    for (size_t i = 0; i < model->input_count; i++) {
+        engine_value_done(&model->inputs[i]);
+    }
+    for (size_t i = 0; i < model->output_count; i++) {
+        engine_value_done(&model->outputs[i]);
+    }
+    free(model->inputs);
+    free(model->outputs);
+    free(m->input_names);
+    free(m->output_names);
+    free(m->values);
+    free(m->answers);
+    free(m);
+}
+
+// ---- running ----
+
+static int read_answer(const struct ort *ort, struct ort_value *value, struct tensor *ret,
+                       struct err *err)
+{
+    struct ort_tensor_info *info = NULL;
+    ORT_TRY(ort->api.GetTensorTypeAndShape(value, &info));
+    struct engine_value shape = {.name = "an output"};
+    int rc = read_tensor_info(ort, info, &shape, err);
+    ort->api.ReleaseTensorTypeAndShapeInfo(info);
+    TRY(rc);
+    int64_t elements = tensor_elements(shape.dims, shape.rank);
+    if (elements < 0) {
+        return err_set(err, ERR_LIMIT, "the model's answer is too large");
+    }
+    *ret = (struct tensor){.type = shape.type, .rank = shape.rank,
+                           .size = (size_t)elements * tensor_type_size(shape.type)};
+    memcpy(ret->dims, shape.dims, sizeof(ret->dims));
+    ORT_TRY(ort->api.GetTensorMutableData(value, &ret->data));
+    return 0;
+}
+
+int ort_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
+            struct err *err)
+{
+    struct ort_model *m = CONTAINER_OF(model, struct ort_model, model);
+    const struct ort *ort = m->ort;
+    release(m, m->answers, model->output_count);
+    release(m, m->values, model->input_count);
+    for (size_t i = 0; i < model->input_count; i++) {
+        const struct tensor *in = &inputs[i];
+        TRY(ort_check(ort, ort->api.CreateTensorWithDataAsOrtValue(
+                               ort->memory, in->data, in->size, in->dims, in->rank, (int)in->type,
+                               &m->values[i]),
+                      ERR_INVALID, model->inputs[i].name, err));
+    }
+    TRY(ort_check(ort, ort->api.Run(m->session, NULL, m->input_names,
+                                    (const struct ort_value *const *)m->values,
+                                    model->input_count, m->output_names, model->output_count,
+                                    m->answers),
+                  ERR_FUNCTION, "the model failed", err));
+    for (size_t i = 0; i < model->output_count; i++) {
+        TRY(read_answer(ort, m->answers[i], &outputs[i], err));
+    }
+    return 0;
+}
+
+// ---- preparing ----
+
+static int save(const struct ort *ort, struct ort_session_options *options, const char *path,
+                const char *to, struct err *err)
+{
+    ORT_TRY(ort->api.SetOptimizedModelFilePath(options, to));
+    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.save_model_format", "ORT"));
+    struct ort_session *session = NULL;
+    TRY(ort_check(ort, ort->api.CreateSession(ort->env, path, options, &session), ERR_INVALID,
+                  "the model cannot be prepared", err));
+    ort->api.ReleaseSession(session);
+    return 0;
+}
+
+int ort_prepare(struct engine *engine, const char *path, const char *to, struct err *err)
+{
+    const struct ort *ort = CONTAINER_OF(engine, struct ort, engine);
+    struct ort_session_options *options = NULL;
+    TRY(ort_options(ort, 1, &options, err));
+    int rc = save(ort, options, path, to, err);
+    ort->api.ReleaseSessionOptions(options);
+    return rc;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a model function's package: its description, its model (prepared if that fits, else the
+// original), its task.
+#include "runner/package.h"
+#include "base/mem.h"
+#include "runner/files.h"
+#include "runner/guess.h"
+#include "runner/prepared.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static int read_spec(struct package *p, struct str handler, struct err *err)
+{
+    CLEAN_MEM char *file = handler.size ? str_dup(handler) : mem_dup(PACKAGE_HANDLER);
+    if (!files_is_inside(str_of(file))) {
+        return err_set(err, ERR_INVALID, "the handler must name a file in the package, not \"%s\"",
+                       file);
+    }
+    CLEAN_MEM char *path = mem_printf("%s/%s", p->folder, file);
+    if (access(path, F_OK) != 0 && errno == ENOENT && strcmp(file, PACKAGE_HANDLER) == 0) {
+        return 0; // all is guessed
+    }
+    return spec_read(&p->spec, p->folder, file, err);
+}
+
+static int find_model(struct package *p, struct err *err)
+{
+    CLEAN_MEM char *name = NULL;
+    if (p->spec.model) {
+        name = mem_dup(p->spec.model);
+    } else {
+        TRY(files_only(p->folder, ".onnx", &name, err));
+    }
+    p->model_path = mem_printf("%s/%s", p->folder, name);
+    if (access(p->model_path, R_OK) != 0) {
+        return spec_fail(&p->spec, err, "model", "there is no file %s in the package", name);
+    }
+    return 0;
+}
+
+int package_read(const struct package_source *source, struct package **ret, struct err *err)
+{
+    struct package *p = NEW(struct package);
+    p->function = str_dup(source->function);
+    p->folder = str_dup(source->folder);
+    spec_init(&p->spec);
+    int rc = read_spec(p, source->handler, err);
+    if (rc == 0 && p->spec.task) {
+        p->task = task_find(str_of(p->spec.task));
+    }
+    if (rc == 0 && (!p->task || p->task->needs_model)) {
+        rc = find_model(p, err);
+    }
+    if (rc < 0) {
+        package_free(p);
+        return rc;
+    }
+    *ret = p;
+    return 0;
+}
+
+int package_load(struct package *p, struct engine *engine, const char *prepared, int threads,
+                 struct err *err)
+{
+    p->engine = engine;
+    p->prepared = prepared != NULL;
+    if (p->model_path) {
+        struct model_source source = {.path = p->model_path, .prepared = prepared,
+                                      .threads = threads};
+        TRY(engine_load(engine, &source, &p->model, err));
+    }
+    if (!p->task) {
+        p->task = guess_task(&p->spec, p->model, p->notes);
+        p->spec.task = p->task->name;
+    }
+    return p->task->setup(p, err);
+}
+
+static int load_best(struct package *p, const struct package_source *source, struct engine *engine,
+                     const struct err *engine_err, struct err *err)
+{
+    if (p->model_path && !engine) {
+        return err_set(err, ERR_UNAVAILABLE, "%s", engine_err->text);
+    }
+    CLEAN_MEM char *prepared = p->model_path ? prepared_find(source->prepared, engine) : NULL;
+    struct err why = {0};
+    if (prepared && package_load(p, engine, prepared, source->threads, &why) == 0) {
+        return 0;
+    }
+    if (prepared) { // it is only a faster form of the original
+        if (p->state) {
+            p->task->done(p);
+        }
+        model_free(MOVE(p->model));
+    }
+    return package_load(p, engine, NULL, source->threads, err);
+}
+
+int package_open(const struct package_source *source, struct engine *engine,
+                 const struct err *engine_err, struct package **ret, struct err *err)
+{
+    struct package *p = NULL;
+    TRY(package_read(source, &p, err));
+    int rc = load_best(p, source, engine, engine_err, err);
+    if (rc < 0) {
+        package_free(p);
+        return rc;
+    }
+    *ret = p;
+    return 0;
+}
+
+void package_free(struct package *p)
+{
+    if (!p) {
+        return;
+    }
+    if (p->task && p->state) {
+        p->task->done(p);
+    }
+    model_free(p->model);
+    json_decref(p->notes);
+    spec_done(&p->spec);
+    free(p->function);
+    free(p->folder);
+    free(p->model_path);
+    free(p);
+}
+
+int package_warm(struct package *p, struct err *err)
+{
+    return p->task->warm ? p->task->warm(p, err) : 0;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `rouse-runner prepare` leaves in a folder: model.ort, which is mapped instead of the model,
+// and prepared.json, which says of what machine and engine it is. What does not match is not used.
+#pragma once
+
+#include "engine/engine.h"
+
+#define PREPARED_MODEL "model.ort"
+#define PREPARED_FACTS "prepared.json"
+
+// The path of the prepared model, if the folder holds one made by this engine on this processor;
+// else NULL. The caller frees it.
+char *prepared_find(struct str folder, const struct engine *engine);
+
+// What makes a prepared model fit: "x86_64 avx2 avx512f …". The caller frees it.
+char *prepared_cpu(void);

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of rouse-runner. `--template` is how the server starts it; the others are for deploying.
+#include "runner/runner.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runner/channel.h"
+#include "runner/inspect.h"
+#include "runner/prepare.h"
+#include "runner/template.h"
+#include "sandbox/jail.h"
+#include "wire/wire.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: rouse-runner --template FD                   serve as the runtime's template\n"
+    "       rouse-runner prepare PACKAGE OUT [--handler FILE]\n"
+    "       rouse-runner inspect FILE [--labels N]\n"
+    "       rouse-runner --version\n";
+
+static int run_template(const char *text)
+{
+    int64_t began_us = clock_mono_us();
+    uint64_t fd = 0;
+    if (!str_to_u64(str_of(text), &fd) || fd > 1 << 20 || fcntl((int)fd, F_GETFD) < 0) {
+        fprintf(stderr, "rouse-runner: %s is no open file descriptor\n", text);
+        return 2;
+    }
+    signal(SIGINT, SIG_IGN); // of a terminal: it means the server, which then closes the sockets
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // the write fails instead
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    channel_block((int)fd);
+    prctl(PR_SET_NAME, "rouse:template");
+    struct template template = {.fd = (int)fd};
+    if (engine_start("onnx", &(struct engine_options){0}, &template.engine,
+                     &template.engine_err) < 0) {
+        log_warn("%s", template.engine_err.text);
+    }
+    jail_start(&(struct jail){.file_size_max = WIRE_PAYLOAD_MAX});
+    const char *why = "";
+    if (jail_missing(&why)) {
+        log_warn("instances are not fully walled in: %s", why);
+    }
+    return template_serve(&template, began_us);
+}
+
+static int run_prepare(int argc, char **argv)
+{
+    const char *handler = "";
+    static const struct option options[] = {{"handler", required_argument, NULL, 'h'}, {0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c != 'h') {
+            return 2;
+        }
+        handler = optarg;
+    }
+    if (argc - optind != 2) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return prepare_main(argv[optind], argv[optind + 1], handler);
+}
+
+static int run_inspect(int argc, char **argv)
+{
+    uint64_t labels = 0;
+    static const struct option options[] = {{"labels", required_argument, NULL, 'l'}, {0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c != 'l' || !str_to_u64(str_of(optarg), &labels)) {
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (argc - optind != 1) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return inspect_main(argv[optind], (size_t)labels);
+}
+
+int runner_main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "--template") == 0 && argc == 3) {
+        int status = run_template(argv[2]);
+        fflush(NULL);
+        _exit(status); // forked children must not run what their template registered for its end
+    }
+    if (strcmp(verb, "prepare") == 0) {
+        return run_prepare(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "inspect") == 0) {
+        return run_inspect(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "--version") == 0) {
+        puts("rouse-runner " ROUSE_VERSION);
+        return 0;
+    }
+    fputs(usage, stderr);
+    return 2;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tasks: what a model function does with what it is given. A const table each, found by the `task`
+// key of model.yaml.
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct package;
+
+// One thing to be answered: an S3 record's object, or the payload. Whatever is wrong with it goes
+// into its own `err` (with err.aws as the errorType) and the others go on.
+struct item {
+    const char *source; // what to call it: "s3://bucket/key", "the payload"
+    struct str bytes;
+    struct err err;     // code 0: answered
+    struct buf answer;  // JSON, or what the task makes
+    bool raw;           // the answer is not JSON
+    uint64_t decode_us, run_us;
+};
+
+struct task_ops {
+    const char *name;
+    bool needs_model;
+    bool wants_payload; // give it the payload even when it is an S3 event
+    // The model is loaded: guesses what model.yaml leaves open, checks that all fits, makes what
+    // run needs. Run once in a template or an instance, before any item.
+    int (*setup)(struct package *package, struct err *err);
+    void (*done)(struct package *package);
+    // Answers every item.
+    void (*run)(struct package *package, struct item *items, size_t count);
+    // Runs the model on zeros once, so that nothing is left to be set up. May be NULL.
+    int (*warm)(struct package *package, struct err *err);
+};
+
+const struct task_ops *task_find(struct str name); // NULL
+const char *task_names(void);                      // "a, b or c", for messages
+
+extern const struct task_ops task_classify, task_detect, task_tensor, task_echo;
+
+// A `warm` for any model: zeros, one where a dimension is not fixed. That such a model fails on them
+// means nothing, and is passed over.
+int task_warm_zeros(struct package *package, struct err *err);
+
+// errorTypes of function errors
+#define TASK_BAD_REQUEST "InvalidRequest"
+#define TASK_BAD_IMAGE   "InvalidImage"
+#define TASK_BAD_MODEL   "ModelError"
+#define TASK_NO_OBJECT   "ObjectUnavailable"

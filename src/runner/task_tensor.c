@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// task: tensor. Tensors in, tensors out, as JSON or as numpy's .npy; names, types and shapes come
+// from the graph.
+#include "base/clock.h"
+#include "base/mem.h"
+#include "format/json.h"
+#include "runner/npy.h"
+#include "runner/package.h"
+#include "runner/tensor_json.h"
+
+struct request {
+    struct tensor inputs[ENGINE_VALUES_MAX];
+    void *heap[ENGINE_VALUES_MAX]; // their data
+    bool named_list;               // the answer has the list form too
+    bool npy;
+};
+
+static void request_done(struct request *request, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(request->heap[i]);
+    }
+}
+
+static int setup(struct package *package, struct err *err)
+{
+    (void)package;
+    (void)err;
+    return 0; // any model will do
+}
+
+static void done(struct package *package)
+{
+    (void)package;
+}
+
+static int find_input(const struct model *model, struct str name, size_t *ret, struct err *err)
+{
+    CLEAN(buf_done) struct buf list = BUF_INIT(8192);
+    for (size_t i = 0; i < model->input_count; i++) {
+        if (str_eq(name, str_of(model->inputs[i].name))) {
+            *ret = i;
+            return 0;
+        }
+        buf_printf(&list, "%s\"%s\"", i ? ", " : "", model->inputs[i].name);
+    }
+    return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the model has no input \"" STR_FMT "\"; it "
+                   "has %s", STR_ARG(name), buf_text(&list));
+}
+
+static int take_json(struct request *request, const struct model *model, struct str name,
+                     const json_t *value, struct err *err)
+{
+    size_t at = 0;
+    TRY(find_input(model, name, &at, err));
+    if (request->heap[at]) {
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the input \"" STR_FMT "\" is there "
+                       "twice", STR_ARG(name));
+    }
+    struct tensor *tensor = &request->inputs[at];
+    int rc = tensor_from_json(value, model->inputs[at].type, tensor, err);
+    if (rc < 0) {
+        return err_prefix(err, "input \"%s\"", model->inputs[at].name);
+    }
+    request->heap[at] = tensor->data;
+    return 0;
+}
+
+static int read_json(struct request *request, const struct model *model, struct str bytes,
+                     struct err *err)
+{
+    CLEAN_JSON json_t *root = NULL;
+    TRY(json_parse(bytes, &root, err));
+    json_t *inputs = json_object_get(root, "inputs");
+    if (json_is_object(inputs)) {
+        const char *name;
+        json_t *value;
+        json_object_foreach(inputs, name, value) {
+            TRY(take_json(request, model, str_of(name), value, err));
+        }
+        return 0;
+    }
+    if (json_is_array(inputs)) {
+        request->named_list = true;
+        size_t i;
+        json_t *value;
+        json_array_foreach(inputs, i, value) {
+            TRY(take_json(request, model, json_str(json_object_get(value, "name")), value, err));
+        }
+        return 0;
+    }
+    if (json_is_array(root) && model->input_count == 1) {
+        return take_json(request, model, str_of(model->inputs[0].name), root, err);
+    }
+    return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "must be {\"inputs\": {name: numbers, …}}");
+}
+
+static int read_npy(struct request *request, const struct model *model, struct str bytes,
+                    struct err *err)
+{
+    if (model->input_count != 1) {
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "an .npy array is one input, the model "
+                       "has %zu; send JSON", model->input_count);
+    }
+    struct tensor *tensor = &request->inputs[0];
+    TRY(npy_read(bytes, tensor, err));
+    request->heap[0] = mem_dup_n(tensor->data, tensor->size); // aligned, unlike where it came from
+    tensor->data = request->heap[0];
+    request->npy = true;
+    return 0;
+}
+
+static int read_request(struct request *request, const struct model *model, struct str bytes,
+                        struct err *err)
+{
+    if (bytes.size == 0) {
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "it is empty");
+    }
+    TRY(npy_is(bytes) ? read_npy(request, model, bytes, err)
+                      : read_json(request, model, bytes, err));
+    for (size_t i = 0; i < model->input_count; i++) {
+        if (!request->heap[i]) {
+            return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the input \"%s\" is missing",
+                           model->inputs[i].name);
+        }
+    }
+    return 0;
+}
+
+static int write_answer(const struct request *request, const struct model *model,
+                        const struct tensor *outputs, struct item *item, struct err *err)
+{
+    if (request->npy && model->output_count == 1) {
+        item->raw = true;
+        return npy_write(&outputs[0], &item->answer, err);
+    }
+    struct buf *out = &item->answer;
+    buf_add_text(out, request->named_list ? "{\"outputs\":[" : "{\"outputs\":{");
+    for (size_t i = 0; i < model->output_count; i++) {
+        buf_add_text(out, i ? "," : "");
+        if (!request->named_list) {
+            json_quote(out, str_of(model->outputs[i].name));
+            buf_add_char(out, ':');
+        }
+        tensor_to_json(&outputs[i], request->named_list ? model->outputs[i].name : NULL, out);
+    }
+    buf_add_text(out, request->named_list ? "]}" : "}}");
+    return 0;
+}
+
+static int answer(struct package *package, struct request *request, struct item *item)
+{
+    struct tensor outputs[ENGINE_VALUES_MAX];
+    int64_t began = clock_mono_us();
+    TRY(read_request(request, package->model, item->bytes, &item->err));
+    int64_t read = clock_mono_us();
+    item->decode_us = (uint64_t)(read - began);
+    TRY(model_run(package->model, request->inputs, outputs, &item->err));
+    item->run_us = (uint64_t)(clock_mono_us() - read);
+    return write_answer(request, package->model, outputs, item, &item->err);
+}
+
+static void run(struct package *package, struct item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct request request = {.npy = false};
+        if (answer(package, &request, &items[i]) < 0 && !items[i].err.aws) {
+            bool ours = items[i].err.code == ERR_FUNCTION;
+            items[i].err.aws = ours ? TASK_BAD_MODEL : TASK_BAD_REQUEST;
+        }
+        request_done(&request, package->model->input_count);
+    }
+}
+
+const struct task_ops task_tensor = {
+    .name = "tensor",
+    .needs_model = true,
+    .setup = setup,
+    .done = done,
+    .run = run,
+    .warm = task_warm_zeros,
+};

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures on their way into a model: found in the item, decoded at a useful scale, prepared right
+// into the input tensor.
+#include "runner/vision.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "format/base64.h"
+#include "format/json.h"
+#include "runner/guess.h"
+
+#include <stdlib.h>
+
+#define IMAGE_BYTES_MAX (64 * 1024 * 1024) // of a picture in JSON
+
+static enum preprocess_type type_of(int tensor_type)
+{
+    return tensor_type == TENSOR_FLOAT16 ? PREPROCESS_F16
+           : tensor_type == TENSOR_UINT8 ? PREPROCESS_U8
+                                         : PREPROCESS_F32;
+}
+
+int vision_setup(struct vision *vision, struct package *package, struct err *err)
+{
+    TRY(guess_input(&package->spec, package->model, package->notes, err));
+    const struct spec_input *input = &package->spec.input;
+    struct preprocess *pre = &vision->pre;
+    *pre = (struct preprocess){
+        .mode = (enum preprocess_mode)input->resize, .shorter = input->resize_shorter,
+        .width = input->width, .height = input->height, .crop_width = input->crop_width,
+        .crop_height = input->crop_height, .fill = input->fill,
+        .align = (enum preprocess_align)input->align,
+        .layout = (enum preprocess_layout)input->layout,
+        .channels = (enum preprocess_channels)input->channels, .type = type_of(input->type),
+        .scale = input->scale};
+    memcpy(pre->mean, input->mean, sizeof(pre->mean));
+    memcpy(pre->std, input->std, sizeof(pre->std));
+    vision->varies = !pre->crop_width &&
+                     (pre->mode == PREPROCESS_NONE || pre->mode == PREPROCESS_SHORTER);
+    int rc = preprocess_check(pre, err);
+    return rc < 0 ? err_prefix(err, "%s: input", package->spec.name ? package->spec.name
+                                                                     : PACKAGE_HANDLER)
+                  : 0;
+}
+
+void vision_done(struct vision *vision)
+{
+    free(vision->input.data);
+    vision->input = (struct tensor){0};
+}
+
+// The input tensor for a picture of this size; the buffer grows when it must.
+static int shape_input(struct vision *vision, const struct preprocess_info *info, struct err *err)
+{
+    size_t size = preprocess_size(&vision->pre, info);
+    if (size > vision->room) {
+        void *data = size <= TENSOR_SIZE_MAX ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
+        if (!data) {
+            return err_set(err, ERR_LIMIT, "a picture would become a tensor of %zu bytes", size);
+        }
+        free(vision->input.data);
+        vision->input.data = data;
+        vision->room = size;
+    }
+    bool nchw = vision->pre.layout == PREPROCESS_NCHW;
+    struct tensor *input = &vision->input;
+    input->type = vision->pre.type == PREPROCESS_F16  ? TENSOR_FLOAT16
+                  : vision->pre.type == PREPROCESS_U8 ? TENSOR_UINT8
+                                                      : TENSOR_FLOAT32;
+    input->rank = 4;
+    input->size = size;
+    input->dims[0] = 1;
+    input->dims[nchw ? 1 : 3] = info->channels;
+    input->dims[nchw ? 2 : 1] = info->height;
+    input->dims[nchw ? 3 : 2] = info->width;
+    return 0;
+}
+
+// The picture in {"image": base64}; `room` then holds it.
+static int find_in_json(struct str bytes, struct buf *room, struct str *ret, struct err *err)
+{
+    CLEAN_JSON json_t *root = NULL;
+    struct str text;
+    int rc = json_parse_object(bytes, &root, err);
+    if (rc < 0) {
+        err->aws = TASK_BAD_REQUEST;
+        return rc;
+    }
+    rc = json_need_str(root, "image", &text, err);
+    if (rc < 0 && json_object_get(root, "Records")) {
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the event's records name no objects");
+    }
+    if (rc < 0) {
+        err->aws = TASK_BAD_REQUEST;
+        return rc;
+    }
+    rc = base64_decode(text, room, err);
+    if (rc < 0) {
+        err->aws = TASK_BAD_REQUEST;
+        return err_prefix(err, "image");
+    }
+    *ret = buf_str(room);
+    return 0;
+}
+
+static bool looks_like_json(struct str bytes)
+{
+    struct str text = str_trim(str_head(bytes, 64));
+    return text.size && text.at[0] == '{';
+}
+
+static int decode(struct vision *vision, struct str bytes, struct preprocess_info *info,
+                  struct err *err)
+{
+    CLEAN(buf_done) struct buf room = BUF_INIT(IMAGE_BYTES_MAX);
+    if (bytes.size == 0) {
+        return err_aws(err, ERR_INVALID, TASK_BAD_IMAGE, "it is empty (0 bytes)");
+    }
+    if (!image_format(bytes) && looks_like_json(bytes)) {
+        TRY(find_in_json(bytes, &room, &bytes, err));
+    }
+    struct image_want want;
+    preprocess_want(&vision->pre, &want);
+    CLEAN(image_done) struct image image = {0};
+    int rc = image_decode(bytes, &want, &image, err);
+    if (rc == 0) {
+        rc = preprocess_plan(&vision->pre, image.full_width, image.full_height, info, err);
+    }
+    if (rc == 0) {
+        rc = shape_input(vision, info, err);
+    }
+    if (rc == 0) {
+        rc = preprocess_run(&vision->pre, &image, vision->input.data, vision->input.size, info,
+                            err);
+    }
+    if (rc < 0) {
+        err->aws = TASK_BAD_IMAGE;
+    }
+    return rc;
+}
+
+int vision_run(struct vision *vision, struct package *package, struct item *item,
+               struct vision_answer *ret)
+{
+    int64_t began = clock_mono_us();
+    int rc = decode(vision, item->bytes, &ret->info, &item->err);
+    int64_t decoded = clock_mono_us();
+    item->decode_us = (uint64_t)(decoded - began);
+    TRY(rc);
+    rc = model_run(package->model, &vision->input, ret->outputs, &item->err);
+    item->run_us = (uint64_t)(clock_mono_us() - decoded);
+    if (rc < 0) {
+        item->err.aws = TASK_BAD_MODEL;
+    }
+    return rc;
+}
+
+int vision_black(struct vision *vision, struct package *package, struct vision_answer *ret,
+                 struct err *err)
+{
+    if (vision->varies) {
+        return 0;
+    }
+    const struct preprocess *pre = &vision->pre;
+    int width = pre->crop_width ? pre->crop_width : pre->width;
+    int height = pre->crop_height ? pre->crop_height : pre->height;
+    TRY(preprocess_plan(pre, width, height, &ret->info, err));
+    TRY(shape_input(vision, &ret->info, err));
+    memset(vision->input.data, 0, vision->input.size);
+    TRY(model_run(package->model, &vision->input, ret->outputs, err));
+    return 1;
+}
+
+int vision_check_labels(const struct spec *spec, int64_t classes, struct err *err)
+{
+    if (classes >= 0 && spec->label_count && (size_t)classes != spec->label_count) {
+        return spec_fail(spec, err, "labels", "there are %zu, but the model knows %lld classes",
+                         spec->label_count, (long long)classes);
+    }
+    return 0;
+}
+
+void vision_add_class(struct buf *out, const struct spec *spec, size_t class_id, double confidence)
+{
+    buf_printf(out, "\"class_id\":%zu,", class_id);
+    if (class_id < spec->label_count) {
+        buf_add_text(out, "\"label\":");
+        json_quote(out, str_of(spec->labels[class_id]));
+        buf_add_char(out, ',');
+    }
+    buf_printf(out, "\"confidence\":%.6g", confidence);
+}

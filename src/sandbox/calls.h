@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside sandbox/: the system calls that walled processes may make. All others fail with EPERM, or
+// ENOSYS where the C library has another way.
+#pragma once
+
+enum calls_set {
+    CALLS_LOAD,    // open files, fork; no sockets, no exec, no executable memory
+    CALLS_COMPUTE, // memory, clocks, the sockets that are open; no files, no processes
+    CALLS_SETS
+};
+
+// Makes the filters of this process and of those forked from it. NULL, or why it cannot be done.
+const char *calls_prepare(void);
+// Loads one; no_new_privs must be set. NULL, or why it could not be done. Filters add up.
+const char *calls_restrict(enum calls_set set);
