@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 #define ONNX_RANK_MAX  16
-#define ONNX_VALUE_MAX 65536 // graph inputs or outputs
+#define ONNX_VALUE_MAX 16384 // graph inputs or outputs
 #define ONNX_LIST_MAX  4096  // opsets, metadata, operator types, external files
 #define ONNX_DEPTH_MAX 16    // graphs within graphs
 

@@ -19,7 +19,8 @@
 
 #define YAML_DEPTH_MAX 64
 #define YAML_NODE_MAX  50000
-#define YAML_SIZE_MAX  (4 * 1024 * 1024)
+#define YAML_SIZE_MAX  (4 * 1024 * 1024)  // bytes of a document
+#define YAML_TEXT_MAX  (16 * 1024 * 1024) // bytes of all scalars and keys, aliases resolved
 
 enum yaml_kind { YAML_NULL, YAML_BOOL, YAML_INT, YAML_FLOAT, YAML_STRING, YAML_LIST, YAML_MAP };
 
@@ -35,7 +36,7 @@ struct yaml_node {
     int key_line, key_column;
     struct yaml_node *parent, *child, *next; // first child, next sibling; document order
     struct yaml_node *last;                  // private: last child
-    struct yaml_node *made_next;             // private: all nodes, from the root
+    struct yaml_node *made_next;             // private: all nodes, in the order they were made
     size_t count;                            // children
 };
 
