@@ -218,7 +218,7 @@ static int wrap(struct reader *r, const char *tag, struct place *place, struct y
 {
     const char *name = NULL;
     *ret_map = NULL;
-    if (!tag || strncmp(tag, "tag:yaml.org,2002:", 18) == 0 || strcmp(tag, "!") == 0) {
+    if (!tag || yaml_scalar_tag_is_core(tag)) {
         return 0;
     }
     name = yaml_scalar_tag_name(tag);

@@ -173,17 +173,29 @@ static int resolve_tagged(struct yaml_node *node, const char *type)
         node->kind = YAML_NULL;
         return is_null(node->text) ? 0 : -1;
     }
-    node->kind = YAML_STRING; // str, binary, timestamp
-    return strcmp(type, "map") == 0 || strcmp(type, "seq") == 0 ? -1 : 0;
+    bool is_text = strcmp(type, "str") == 0 || strcmp(type, "binary") == 0 ||
+                   strcmp(type, "timestamp") == 0;
+    return is_text ? 0 : -1; // the rest are maps and lists
+}
+
+#define CORE_TAG "tag:yaml.org,2002:"
+
+bool yaml_scalar_tag_is_core(const char *tag)
+{
+    static const char *const names[] = {"str",       "int", "float", "bool", "null", "binary",
+                                        "timestamp", "map", "seq",   "set",  "omap", "pairs"};
+    if (strncmp(tag, CORE_TAG, sizeof CORE_TAG - 1) != 0) {
+        return strcmp(tag, "!") == 0;
+    }
+    return is_one_of(str_of(tag + sizeof CORE_TAG - 1), names, ARRAY_SIZE(names));
 }
 
 int yaml_scalar_resolve(struct yaml_node *node, const char *tag, bool plain)
 {
-    static const char core[] = "tag:yaml.org,2002:";
     node->quoted = !plain;
     node->kind = YAML_STRING;
-    if (tag && strncmp(tag, core, sizeof core - 1) == 0) {
-        return resolve_tagged(node, tag + sizeof core - 1);
+    if (tag && strncmp(tag, CORE_TAG, sizeof CORE_TAG - 1) == 0) {
+        return resolve_tagged(node, tag + sizeof CORE_TAG - 1);
     }
     if (!plain || (tag && strcmp(tag, "!") == 0)) {
         return 0;

@@ -9,5 +9,8 @@
 // the tag demands a type that the text is not.
 int yaml_scalar_resolve(struct yaml_node *node, const char *tag, bool plain);
 
+// A tag of YAML itself, such as "!!str"?
+bool yaml_scalar_tag_is_core(const char *tag);
+
 // "!Sub" → "Fn::Sub", "!Ref" → "Ref"; NULL for a tag that CloudFormation does not have.
 const char *yaml_scalar_tag_name(const char *tag);
