@@ -32,6 +32,7 @@ void job_free(struct job *job)
     list_remove(&job->link);
     function_unref(job->function);
     bytes_unref(job->payload);
+    free(job->context);
     bytes_unref(job->result.payload);
     bytes_unref(job->result.log);
     free(job);

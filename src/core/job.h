@@ -40,6 +40,7 @@ struct job {
     struct uuid request_id;
     struct function *function; // a reference
     struct bytes *payload;     // a reference; may be NULL (empty)
+    char *context;             // JSON: client context, identity, trace; heap, NULL when there is none
     int state; // enum job_state; moves by job_move
     bool async;
     int64_t row;        // asynchronous: the outbox row, else 0

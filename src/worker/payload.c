@@ -2,6 +2,7 @@
 // From job to message. Only payloads that look like S3 events are parsed; all others are carried.
 #include "worker/payload.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "format/json.h"
 #include "format/uri.h"
 #include "store/object.h"
@@ -108,7 +109,13 @@ int payload_put(struct wire_message *m, struct store *store, const struct job *j
         return err_set(err, ERR_LIMIT, "the event has %zu records, at most %d are served at once",
                        json_array_size(records), WIRE_OBJECTS_MAX);
     }
-    struct wire_job wire = {.id = job->id, .deadline_us = job->deadline_us};
+    struct wire_job wire = {
+        .id = job->id,
+        .deadline_us = job->deadline_us,
+        .request_id = str_of(job->request_id.text),
+        .deadline_ms = clock_wall_ms() + (job->deadline_us - clock_mono_us()) / 1000,
+        .context = str_of(job->context ? job->context : ""),
+    };
     CLEAN(named_done) struct named_objects named = {0};
     TRY(bytes_put(m, opened, payload, &wire.payload, err));
     for (size_t i = 0; i < json_array_size(records); i++) {

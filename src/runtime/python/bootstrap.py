@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python runtime: a tree of forked templates that ends in instances.
+
+Started by the server as `python3 bootstrap.py --template FD`. It speaks src/wire/wire.h on the
+SEQPACKET socket FD: a SPAWN forks; the child either becomes a template of one function (imports
+its module, runs its init code) or an instance that answers JOBS. Only the standard library is
+used. What an instance does for one job is Lambda's contract for Python: handler(event, context).
+"""
+
+import array
+import gc
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+import types
+
+MAGIC, VERSION = 0x45535552, 1
+BODY_MAX = 128 * 1024
+FDS_MAX = 200
+INLINE_MAX = 16 * 1024
+ANSWER_MAX = 6 * 1024 * 1024
+SPAWN, SPAWNED, READY, JOBS, RESULT = 1, 2, 3, 4, 5
+TEMPLATE, INSTANCE = 1, 2
+INLINE, FD, MISSING = 0, 1, 2
+
+
+class ProtocolError(Exception):
+    """The peer sent what wire.h does not allow."""
+
+
+# ---- the wire: header, fields in order, descriptors beside ----
+
+
+class Reader:
+    """Walks a received body; every step is bounded."""
+
+    def __init__(self, body, fds):
+        self.body, self.at, self.fds = body, 0, fds
+
+    def take(self, size):
+        if size > len(self.body) - self.at:
+            raise ProtocolError("a message is shorter than it says")
+        self.at += size
+        return self.body[self.at - size : self.at]
+
+    def u32(self):
+        return struct.unpack("<I", self.take(4))[0]
+
+    def u64(self):
+        return struct.unpack("<Q", self.take(8))[0]
+
+    def bytes(self):
+        return self.take(self.u32())
+
+    def text(self):
+        return self.bytes().decode("utf-8", "replace")
+
+    def place(self):
+        """Bytes that lie in the message or in a passed descriptor."""
+        kind = self.u32()
+        if kind != FD:
+            return self.bytes()
+        index, offset, size = self.u32(), self.u64(), self.u64()
+        if index >= len(self.fds):
+            raise ProtocolError("a descriptor is missing")
+        return os.pread(self.fds[index], size, offset)
+
+
+def u32(value):
+    return struct.pack("<I", value)
+
+
+def u64(value):
+    return struct.pack("<Q", value)
+
+
+def packed(data):
+    return u32(len(data)) + data
+
+
+def send(sock, kind, body, fds=()):
+    header = struct.pack("<IHHII", MAGIC, VERSION, kind, len(body), len(fds))
+    control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([header, body], control)
+
+
+def receive(sock):
+    """(kind, Reader), or None at the end of the file."""
+    data, control, _, _ = sock.recvmsg(BODY_MAX + 16, socket.CMSG_SPACE(FDS_MAX * 4))
+    fds = array.array("i")
+    for level, what, payload in control:
+        if level == socket.SOL_SOCKET and what == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % 4])
+    if not data:
+        return None
+    if len(data) < 16:
+        raise ProtocolError("a message without a header")
+    magic, version, kind, size, fd_count = struct.unpack_from("<IHHII", data)
+    if magic != MAGIC or version != VERSION or size != len(data) - 16 or fd_count != len(fds):
+        raise ProtocolError("a message that is not one of ours")
+    return kind, Reader(data[16:], list(fds))
+
+
+def send_ready(sock, began, error=None):
+    kind, message = error or ("", "")
+    send(
+        sock,
+        READY,
+        u32(os.getpid())
+        + u64(int((time.monotonic() - began) * 1e6))
+        + u32(1 if error else 0)
+        + packed(kind.encode())
+        + packed(message.encode("utf-8", "replace")[:60000]),
+    )
+
+
+# ---- the function ----
+
+
+class Context:
+    """Lambda's context object."""
+
+    def __init__(self, config, request_id, deadline_ms, extra):
+        self.function_name = config["functionName"]
+        self.function_version = config["functionVersion"]
+        self.invoked_function_arn = extra.get("arn") or config["invokedFunctionArn"]
+        self.memory_limit_in_mb = str(config["memoryMb"])
+        self.aws_request_id = request_id
+        self.log_group_name = config["logGroup"]
+        self.log_stream_name = config["logStream"]
+        self.identity = types.SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+        self.client_context = client_context(extra.get("client"))
+        self._deadline_ms = deadline_ms
+
+    def get_remaining_time_in_millis(self):
+        return max(int(self._deadline_ms - time.time() * 1000), 0)
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+
+def client_context(given):
+    if not isinstance(given, dict):
+        return None
+    client = types.SimpleNamespace(**(given.get("client") or {}))
+    return types.SimpleNamespace(custom=given.get("custom"), env=given.get("env"), client=client)
+
+
+class LogFormat:
+    """Lambda's prefix for records of the logging module."""
+
+    request_id = ""
+
+
+def logging_setup():
+    import logging
+
+    class Formatter(logging.Formatter):
+        converter = time.gmtime
+
+        def format(self, record):
+            record.aws_request_id = LogFormat.request_id
+            return super().format(record)
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        Formatter(
+            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+            "%Y-%m-%dT%H:%M:%S",
+        )
+    )
+    logging.getLogger().addHandler(handler)
+
+
+def load_handler(config):
+    """Imports the module and finds the function; errors are worded as Lambda words them."""
+    root, spec = config["taskRoot"], config["handler"]
+    module_name, dot, function_name = spec.rpartition(".")
+    if not dot:
+        raise InitError(
+            "Runtime.MalformedHandlerName",
+            f"Bad handler '{spec}': not enough values to unpack (expected 2, got 1)",
+        )
+    sys.path.insert(0, root)
+    module_name = module_name.replace("/", ".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as e:
+        raise InitError(
+            "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {e}"
+        ) from e
+    except SyntaxError as e:
+        raise InitError(
+            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {e}"
+        ) from e
+    try:
+        return getattr(module, function_name)
+    except AttributeError as e:
+        raise InitError(
+            "Runtime.HandlerNotFound",
+            f"Handler '{function_name}' missing on module '{module_name}'",
+        ) from e
+
+
+class InitError(Exception):
+    """The function cannot be started: (errorType, errorMessage)."""
+
+
+def document_of(error, request_id):
+    """Lambda's error document, and the lines that go to the log."""
+    kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    while frames and frames[0].filename == __file__:
+        frames = frames[1:]
+    stack = traceback.format_list(frames)
+    lines = f"[ERROR] {kind}: {error}\nTraceback (most recent call last):\n" + "".join(stack)
+    document = {
+        "errorMessage": str(error),
+        "errorType": kind,
+        "requestId": request_id,
+        "stackTrace": stack,
+    }
+    return document, lines.rstrip() + "\n"
+
+
+# ---- what must not be shared after a fork ----
+
+
+class Rouse(types.ModuleType):
+    """`import rouse; rouse.after_fork(callable)`: called in each instance before its first job."""
+
+    def __init__(self):
+        super().__init__("rouse")
+        self.hooks = []
+
+    def after_fork(self, hook):
+        self.hooks.append(hook)
+        return hook
+
+
+ROUSE = Rouse()
+
+
+def after_fork():
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and hasattr(numpy, "random"):
+        numpy.random.seed()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "seed"):
+        torch.seed()
+    for hook in ROUSE.hooks:
+        hook()
+
+
+def cannot_fork():
+    """Why a process with this function loaded must not be forked, or None."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return "it has started threads"
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            continue
+        if target.startswith("socket:") and int(name) not in Process.own_sockets:
+            return "it has open sockets"
+    torch = sys.modules.get("torch")
+    if torch is not None and getattr(torch, "cuda", None) and torch.cuda.is_initialized():
+        return "it has initialised CUDA"
+    return None
+
+
+# ---- processes ----
+
+
+class Process:
+    """What this process holds."""
+
+    config = None
+    handler = None
+    error = None  # (type, message) when the function could not be loaded
+    own_sockets = set()
+    log_fd = None
+    log_at = 0
+
+
+def standard_output_to(fd):
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def function_load(spawn):
+    Process.config = config = json.loads(spawn["config"])
+    os.environ.clear()
+    os.environ.update(config["environment"])
+    time.tzset()
+    try:
+        os.chdir(config["taskRoot"])
+        Process.handler = load_handler(config)
+    except InitError as e:
+        Process.error = e.args
+        print(f"[ERROR] {e.args[0]}: {e.args[1]}", flush=True)
+    except BaseException as e:  # whatever a module does while it is imported
+        document, lines = document_of(e, "")
+        Process.error = (document["errorType"], document["errorMessage"])
+        sys.stdout.write(lines)
+
+
+def title(name):
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8") as comm:
+            comm.write(("rouse:" + name)[:15])
+    except OSError:
+        pass
+
+
+def template_serve(sock):
+    """Forks what the server asks for, until its end of the socket is closed."""
+    while True:
+        message = receive(sock)
+        if message is None:
+            os._exit(0)
+        kind, reader = message
+        if kind != SPAWN:
+            raise ProtocolError("a template is only asked to spawn")
+        spawn = {"role": reader.u32()}
+        for name in ("function", "package", "prepared", "handler"):
+            spawn[name] = reader.text()
+        spawn["memory_mb"], spawn["threads"] = reader.u32(), reader.u32()
+        spawn["config"] = reader.text()
+        if not 1 <= len(reader.fds) <= 2:
+            raise ProtocolError("a spawn without its socket")
+        began = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            sock.detach()
+            os.close(Process.control)
+            child_main(spawn, reader.fds, began)
+        for fd in reader.fds:
+            os.close(fd)
+        try:
+            pid_fd = os.pidfd_open(pid)
+            send(sock, SPAWNED, u32(pid) + packed(b""), [pid_fd])
+            os.close(pid_fd)
+        except OSError as e:
+            send(sock, SPAWNED, u32(0) + packed(str(e).encode()))
+
+
+def child_main(spawn, fds, began):
+    try:
+        Process.control = fds[0]
+        sock = socket.socket(fileno=fds[0])
+        Process.own_sockets = {fds[0]}
+        if len(fds) > 1:
+            standard_output_to(fds[1])
+        title(spawn["function"])
+        if Process.config is None:
+            function_load(spawn)
+        if spawn["role"] == TEMPLATE:
+            template_begin(sock, began)
+        else:
+            instance_serve(sock, spawn, began)
+    except (ProtocolError, OSError) as e:
+        print(f"rouse: {e}", file=sys.__stderr__)
+    except SystemExit as e:
+        os._exit(e.code if isinstance(e.code, int) else 1)
+    finally:
+        os._exit(1)
+
+
+def template_begin(sock, began):
+    why = cannot_fork()
+    if Process.error:
+        send_ready(sock, began, Process.error)
+        os._exit(1)
+    if why:
+        send_ready(sock, began, ("Rouse.CannotFork", f"no template of this function: {why}"))
+        os._exit(0)
+    gc.collect()
+    gc.freeze()
+    send_ready(sock, began)
+    template_serve(sock)
+
+
+def job_read(reader):
+    job = {"id": reader.u64(), "deadline_us": reader.u64(), "payload": reader.place()}
+    for _ in range(reader.u32()):
+        reader.bytes(), reader.bytes(), reader.place()
+    job["request_id"], job["deadline_ms"] = reader.text(), reader.u64()
+    job["context"] = reader.bytes()
+    return job
+
+
+def job_run(job):
+    """(failed, answer bytes, errorType, errorMessage)"""
+    request_id = job["request_id"]
+    LogFormat.request_id = request_id
+    if Process.error:
+        return error_answer(Process.error[0], Process.error[1], request_id)
+    try:
+        event = json.loads(job["payload"]) if job["payload"] else {}
+    except ValueError as e:
+        return error_answer("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}", request_id)
+    extra = json.loads(job["context"]) if job["context"] else {}
+    context = Context(Process.config, request_id, job["deadline_ms"], extra)
+    os.environ["_X_AMZN_TRACE_ID"] = extra.get("trace") or "Root=1-0-0;Sampled=0"
+    try:
+        answer = Process.handler(event, context)
+    except Exception as e:
+        document, lines = document_of(e, request_id)
+        sys.stdout.write(lines)
+        return 1, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        return 0, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    except (TypeError, ValueError) as e:
+        return error_answer("Runtime.MarshalError", f"Unable to marshal response: {e}", request_id)
+
+
+def error_answer(kind, message, request_id):
+    document = {
+        "errorMessage": message,
+        "errorType": kind,
+        "requestId": request_id,
+        "stackTrace": [],
+    }
+    sys.stdout.write(f"[ERROR] {kind}: {message}\n")
+    return 1, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def too_large(size, request_id):
+    return error_answer(
+        "Function.ResponseSizeTooLarge",
+        f"Response payload size ({size} bytes) exceeded maximum allowed payload size "
+        f"({ANSWER_MAX} bytes).",
+        request_id,
+    )
+
+
+def memory_max_kb():
+    with open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1])
+    return 0
+
+
+def result_send(sock, job, failed, answer, began):
+    fds, place = [], u32(INLINE) + packed(answer)
+    if len(answer) > INLINE_MAX:
+        fd = os.memfd_create("answer", os.MFD_CLOEXEC)
+        view = memoryview(answer)
+        while view:
+            view = view[os.write(fd, view) :]
+        fds, place = [fd], u32(FD) + u32(0) + u64(0) + u64(len(answer))
+    run_us = int((time.monotonic() - began) * 1e6)
+    body = u64(job["id"]) + u32(2 if failed else 0) + packed(b"") + packed(b"") + place
+    body += u64(0) + u64(run_us) + u64(Process.memory_kb) + packed(b"")
+    send(sock, RESULT, body, fds)
+    for fd in fds:
+        os.close(fd)
+
+
+def instance_serve(sock, spawn, began):
+    after_fork()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    send_ready(sock, began)
+    served = 0
+    while True:
+        message = receive(sock)
+        if message is None:
+            os._exit(0)
+        kind, reader = message
+        if kind != JOBS:
+            raise ProtocolError("an instance is only given jobs")
+        for _ in range(reader.u32()):
+            job = job_read(reader)
+            start = time.monotonic()
+            failed, answer = job_run(job)
+            if len(answer) > ANSWER_MAX:
+                failed, answer = too_large(len(answer), job["request_id"])
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if served % 64 == 0:
+                Process.memory_kb = memory_max_kb()
+            served += 1
+            result_send(sock, job, failed, answer, start)
+        for fd in reader.fds:
+            os.close(fd)
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] != "--template":
+        sys.exit("usage: bootstrap.py --template FD (started by rouse serve)")
+    began = time.monotonic()
+    Process.control = int(sys.argv[2])
+    sock = socket.socket(fileno=Process.control)
+    Process.own_sockets = {Process.control}
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.modules["rouse"] = ROUSE
+    sys.argv = ["bootstrap"]
+    sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
+    os.environ.pop("PYTHONPATH", None)
+    logging_setup()
+    send_ready(sock, began)
+    template_serve(sock)
+
+
+if __name__ == "__main__":
+    main()

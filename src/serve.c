@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rouse serve`: the one place where all parts meet. Reads top to bottom as the life of a server:
+// settings, store, fleet, dispatcher, functions, HTTP; then the loop, until a signal drains it.
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bus/bus.h"
+#include "cli/cli.h"
+#include "config/settings.h"
+#include "core/identity.h"
+#include "dispatch/dispatch.h"
+#include "io/pressure.h"
+#include "observe/logs.h"
+#include "store/function.h"
+#include "store/object.h"
+#include "worker/runner_fleet.h"
+#include "worker/runtime.h"
+#include "worker/template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define POOL_THREADS 4
+#define LOG_FILES    4
+#define TEMPLATES_MAX 32 // of functions: each keeps what its function holds in memory
+
+struct server {
+    struct settings settings;
+    struct api_settings api_settings;
+    struct api api;
+    struct templates *templates;
+    struct http_server *http;
+    struct watch signals;
+    struct timer drain_limit;
+    struct pressure pressure;
+    bool drained;
+};
+
+static int cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+// ── credentials and endpoint: two small files in the data directory, for the CLI ──
+
+static void random_text(char *to, size_t size, const char *alphabet)
+{
+    unsigned char bytes[64];
+    (void)!getrandom(bytes, size, 0);
+    size_t letters = strlen(alphabet);
+    for (size_t i = 0; i < size; i++) {
+        to[i] = alphabet[bytes[i] % letters];
+    }
+    to[size] = 0;
+}
+
+// Written beside and renamed, so that nobody ever reads half of it.
+static int file_replace(const char *path, mode_t mode, const char *text, struct err *err)
+{
+    CLEAN_MEM char *beside = mem_printf("%s.new", path);
+    CLEAN_FD int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    ssize_t size = (ssize_t)strlen(text);
+    if (fd < 0 || write(fd, text, (size_t)size) != size || fsync(fd) < 0 ||
+        rename(beside, path) < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot write %s", path);
+    }
+    return 0;
+}
+
+static int credentials_make(const char *path, struct err *err)
+{
+    char access[21] = "AKIA";
+    char secret[41];
+    random_text(access + 4, 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+    random_text(secret, 40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    CLEAN_MEM char *text = mem_printf(
+        "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", access, secret);
+    return file_replace(path, 0600, text, err);
+}
+
+// The AWS CLI's own format, so that AWS_SHARED_CREDENTIALS_FILE can point at it.
+static int credentials_load(struct server *s, struct err *err)
+{
+    CLEAN_MEM char *path = mem_printf("%s/credentials", s->settings.data);
+    if (access(path, F_OK) < 0) {
+        TRY(credentials_make(path, err));
+    }
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return err_errno(err, ERR_IO, errno, "cannot read %s", path);
+    }
+    char line[512];
+    while (fgets(line, sizeof line, file)) {
+        struct str value = str_of(line);
+        struct str name = str_trim(str_cut(&value, '='));
+        value = str_trim(value);
+        if (str_eq(name, STR("aws_access_key_id"))) {
+            snprintf(s->api.access_key, sizeof s->api.access_key, STR_FMT, STR_ARG(value));
+        } else if (str_eq(name, STR("aws_secret_access_key"))) {
+            snprintf(s->api.secret_key, sizeof s->api.secret_key, STR_FMT, STR_ARG(value));
+        }
+    }
+    fclose(file);
+    if (!s->api.access_key[0] || !s->api.secret_key[0]) {
+        return err_set(err, ERR_CORRUPT, "%s has no aws_access_key_id and aws_secret_access_key",
+                       path);
+    }
+    return 0;
+}
+
+// What clients reach us by: the address that was asked for, with the port that was got.
+static int endpoint_write(struct server *s, char **ret_url, struct err *err)
+{
+    struct str host = str_of(s->settings.listen);
+    while (host.size && host.at[host.size - 1] != ':') {
+        host.size--;
+    }
+    host.size -= host.size > 0;
+    bool any = str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")) || host.size == 0;
+    host = any ? STR("127.0.0.1") : host;
+    *ret_url = mem_printf("http://" STR_FMT ":%d", STR_ARG(host), http_server_port(s->http));
+    CLEAN_MEM char *path = mem_printf("%s/endpoint", s->settings.data);
+    CLEAN_MEM char *text = mem_printf("%s\n", *ret_url);
+    return file_replace(path, 0644, text, err);
+}
+
+// ── the parts, in order ──
+
+static void on_memory_short(struct pressure *pressure)
+{
+    dispatch_relieve(CONTAINER_OF(pressure, struct server, pressure)->api.dispatch);
+}
+
+static int function_each(void *ctx, struct function *function)
+{
+    struct server *s = ctx;
+    dispatch_function_set(s->api.dispatch, function);
+    return 0;
+}
+
+static int store_up(struct server *s, struct err *err)
+{
+    TRY(store_open(s->api.loop, s->settings.data, &s->api.store, err));
+    uint64_t orphans = 0;
+    TRY(object_sweep(s->settings.data, store_reader(s->api.store), &orphans, err));
+    if (orphans) {
+        log_notice("%llu blobs that a crash left behind were removed", (unsigned long long)orphans);
+    }
+    return 0;
+}
+
+static int dispatch_up(struct server *s, struct err *err)
+{
+    CLEAN_MEM char *runner = NULL;
+    struct err no_runner = {0};
+    if (runner_path(&runner, &no_runner) < 0) {
+        log_warn("%s; model functions cannot run", no_runner.text);
+    }
+    struct template_options templates = {
+        .runner = runner,
+        .idle_us = s->settings.template_idle_ms * 1000,
+        .functions_max = TEMPLATES_MAX,
+        .region = s->settings.region,
+    };
+    s->templates = templates_new(s->api.loop, &templates);
+    s->api.fleet = runner_fleet_new(s->api.loop, s->api.store, s->templates);
+    CLEAN_MEM char *logs = mem_printf("%s/logs", s->settings.data);
+    s->api.observe =
+        observe_new(s->api.loop, logs, s->settings.logs_size_max / LOG_FILES, LOG_FILES);
+    int64_t most = s->settings.max_instances;
+    struct dispatch_options options = {
+        .idle_us = s->settings.idle_ms * 1000,
+        .instances_max = most > 0 ? (int)most : cores(),
+        .queue_max = (size_t)s->settings.queue_max,
+        .hold_us = s->settings.hold_ms * 1000,
+        .retry_us = s->settings.retry_delay_ms * 1000,
+        .region = s->settings.region,
+    };
+    s->api.dispatch =
+        dispatch_new(s->api.loop, s->api.store, s->api.fleet, s->api.observe, &options);
+    TRY(function_load_all(store_reader(s->api.store), function_each, s, err));
+    s->pressure.on_short = on_memory_short;
+    s->pressure.watch.fd = -1;
+    pressure_start(&s->pressure, s->api.loop);
+    return dispatch_resume(s->api.dispatch, err);
+}
+
+static int http_up(struct server *s, struct err *err)
+{
+    s->api_settings = (struct api_settings){
+        .region = s->settings.region,
+        .insecure = s->settings.insecure,
+        .invoke_size_max = s->settings.invoke_size_max,
+        .event_size_max = s->settings.event_size_max,
+        .code_zip_max = s->settings.code_zip_max,
+        .code_unpacked_max = s->settings.code_unpacked_max,
+    };
+    s->api.settings = &s->api_settings;
+    s->api.started_ms = clock_wall_ms();
+    s->api.pool = pool_new(s->api.loop, POOL_THREADS);
+    struct http_options options = {.listen = s->settings.listen,
+                                   .route = api_route,
+                                   .ctx = &s->api,
+                                   .connections_max = (int)s->settings.connections_max};
+    return http_server_new(s->api.loop, &options, &s->http, err);
+}
+
+// ── signals ──
+
+static void on_drained(void *ctx)
+{
+    struct server *s = ctx;
+    s->drained = true;
+    loop_stop(s->api.loop);
+}
+
+static void drain_limit_due(struct timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, drain_limit);
+    log_warn("what still runs is given up: --drain has passed");
+    loop_stop(s->api.loop);
+}
+
+// The first signal drains; the second one does not wait.
+static void signals_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct server *s = CONTAINER_OF(watch, struct server, signals);
+    struct signalfd_siginfo info;
+    if (read(watch->fd, &info, sizeof info) != sizeof info) {
+        return;
+    }
+    if (s->api.draining) {
+        loop_stop(s->api.loop);
+        return;
+    }
+    log_notice("draining: no new connections; what runs is finished");
+    s->api.draining = true;
+    http_server_quiesce(s->http);
+    s->drain_limit.on_due = drain_limit_due;
+    timer_start(s->api.loop, &s->drain_limit, s->settings.drain_ms * 1000);
+    dispatch_drain(s->api.dispatch, on_drained, s);
+}
+
+static int signals_up(struct server *s, struct err *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    s->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                .on_ready = signals_ready};
+    return loop_watch(s->api.loop, &s->signals, EPOLLIN, err);
+}
+
+// Connections and instances are descriptors: as many as we may have.
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int server_up(struct server *s, struct err *err)
+{
+    descriptors_raise();
+    TRY(loop_new(LOOP_REAL, &s->api.loop, err));
+    TRY(signals_up(s, err));
+    TRY(store_up(s, err));
+    TRY(credentials_load(s, err));
+    TRY(dispatch_up(s, err));
+    return http_up(s, err);
+}
+
+// The reverse order of server_up; each part survives not having come up.
+static void server_down(struct server *s)
+{
+    if (!s->api.loop) {
+        return;
+    }
+    timer_stop(s->api.loop, &s->drain_limit);
+    http_server_free(s->http);
+    pool_free(s->api.pool);
+    if (s->api.store) {
+        CLEAN_MEM char *path = mem_printf("%s/endpoint", s->settings.data);
+        if (s->http) {
+            unlink(path);
+        }
+    }
+    store_close(s->api.store);
+    dispatch_free(s->api.dispatch);
+    runner_fleet_free(s->api.fleet);
+    templates_free(s->templates);
+    observe_free(s->api.observe);
+    if (s->pressure.loop) {
+        pressure_stop(&s->pressure);
+    }
+    loop_unwatch(s->api.loop, &s->signals);
+    fd_clean(&s->signals.fd);
+    loop_free(s->api.loop);
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "rouse serve: %s\n", err->text);
+    return err_exit_status(err->code);
+}
+
+int cli_serve(int argc, char **argv)
+{
+    struct server s = {.signals.fd = -1};
+    struct err err = {0};
+    int64_t began_us = clock_mono_us();
+    int rc = settings_load(argc, argv, &s.settings, &err);
+    if (rc == SETTINGS_HELP) {
+        CLEAN(buf_done) struct buf help = BUF_INIT(64 * 1024);
+        settings_help(&help);
+        fputs(buf_text(&help), stdout);
+        settings_done(&s.settings);
+        return 0;
+    }
+    if (rc >= 0) {
+        log_setup((enum log_level)s.settings.log_level, s.settings.log == SETTINGS_LOG_JSON);
+        rc = server_up(&s, &err);
+    }
+    CLEAN_MEM char *url = NULL;
+    rc = rc < 0 ? rc : endpoint_write(&s, &url, &err);
+    if (rc >= 0) {
+        log_notice("ready on %s after %.1f ms, data in %s%s", url,
+                   (double)(clock_mono_us() - began_us) / 1000, s.settings.data,
+                   s.settings.insecure ? ", requests need not be signed" : "");
+        loop_run(s.api.loop);
+        log_notice("stopped");
+    }
+    int status = rc < 0 ? fail(&err) : 0;
+    server_down(&s);
+    settings_done(&s.settings);
+    return status;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lambda's environment contract, written out for one function.
+#include "worker/spawn_config.h"
+#include "base/clock.h"
+#include "core/uuid.h"
+#include "format/json.h"
+
+#include <stdio.h>
+
+static void variable(json_t *env, const char *name, const char *value)
+{
+    if (value && *value) {
+        json_put_str(env, name, str_of(value));
+    }
+}
+
+// 2026/01/02/[$LATEST]0123456789abcdef…: one stream for each start.
+static char *log_stream(const struct function *f)
+{
+    char when[CLOCK_TEXT_MAX];
+    clock_iso(clock_wall_ms(), when);
+    struct uuid id = uuid_new();
+    return mem_printf("%.4s/%.2s/%.2s/[%s]%.8s%.4s%.4s%.4s%.12s", when, when + 5, when + 8,
+                      f->version, id.text, id.text + 9, id.text + 14, id.text + 19, id.text + 24);
+}
+
+static json_t *environment_of(const struct function *f, const struct spawn_identity *who,
+                              const char *group, const char *stream)
+{
+    json_t *env = json_object();
+    char memory[16];
+    snprintf(memory, sizeof memory, "%u", f->memory_mb);
+    CLEAN_MEM char *execution = mem_printf("AWS_Lambda_%s", f->runtime);
+    const char *const pairs[][2] = {
+        {"_HANDLER", f->handler},
+        {"LAMBDA_TASK_ROOT", f->package},
+        {"LAMBDA_RUNTIME_DIR", "/var/runtime"},
+        {"AWS_LAMBDA_FUNCTION_NAME", f->name},
+        {"AWS_LAMBDA_FUNCTION_VERSION", f->version},
+        {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory},
+        {"AWS_LAMBDA_LOG_GROUP_NAME", group},
+        {"AWS_LAMBDA_LOG_STREAM_NAME", stream},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"},
+        {"AWS_EXECUTION_ENV", execution},
+        {"AWS_REGION", who->region},
+        {"AWS_DEFAULT_REGION", who->region},
+        {"AWS_ENDPOINT_URL", who->endpoint},
+        {"AWS_ACCESS_KEY_ID", who->access_key},
+        {"AWS_SECRET_ACCESS_KEY", who->secret_key},
+        {"AWS_SESSION_TOKEN", who->session_token},
+        {"PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
+        {"LANG", "C.UTF-8"},
+        {"TZ", ":UTC"},
+        {"HOME", "/tmp"},
+    };
+    json_t *own = NULL;
+    if (f->environment && json_parse_object(str_of(f->environment), &own, NULL) >= 0) {
+        json_object_update(env, own);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        variable(env, pairs[i][0], pairs[i][1]);
+    }
+    json_decref(own);
+    return env;
+}
+
+void spawn_config_write(struct buf *out, const struct function *f,
+                        const struct spawn_identity *who)
+{
+    CLEAN_MEM char *group = mem_printf("/aws/lambda/%s", f->name);
+    CLEAN_MEM char *stream = log_stream(f);
+    CLEAN_MEM char *arn = function_arn(who->region, f->name,
+                                       strcmp(f->version, "$LATEST") == 0 ? NULL : f->version);
+    CLEAN_JSON json_t *config = json_object();
+    json_put_str(config, "functionName", str_of(f->name));
+    json_put_str(config, "functionVersion", str_of(f->version));
+    json_put_str(config, "invokedFunctionArn", str_of(arn));
+    json_put_str(config, "handler", str_of(f->handler));
+    json_put_str(config, "taskRoot", str_of(f->package));
+    json_put_int(config, "memoryMb", f->memory_mb);
+    json_put_int(config, "timeoutS", f->timeout_s);
+    json_put_str(config, "logGroup", str_of(group));
+    json_put_str(config, "logStream", str_of(stream));
+    json_put(config, "environment", environment_of(f, who, group, stream));
+    json_write(config, out);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a language runtime is told about its function, as JSON:
+//
+//     {"functionName", "functionVersion", "invokedFunctionArn", "handler", "taskRoot", "memoryMb",
+//      "timeoutS", "logGroup", "logStream", "environment": {"NAME": "value", …}}
+//
+// `environment` holds every variable of Lambda's contract and the function's own.
+#pragma once
+
+#include "base/buf.h"
+#include "core/function.h"
+
+struct spawn_identity { // who the instance is on the endpoint; empty strings are left out
+    const char *region, *endpoint, *access_key, *secret_key, *session_token;
+};
+
+void spawn_config_write(struct buf *out, const struct function *f,
+                        const struct spawn_identity *identity);

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: Apache-2.0
+// Templates as the server sees them: a control socket each, on which forks are asked for and
+// answered in order.
+#include "worker/template.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "wire/wire.h"
+#include "worker/runtime.h"
+#include "worker/spawn_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CONFIG_MAX (64 * 1024)
+
+// What was asked of a template and is not answered yet; answers come in order.
+struct spawning {
+    struct spawn *spawn; // NULL when nobody waits (any more)
+    struct list link;
+};
+
+struct template {
+    struct templates *owner;
+    struct function *function; // a reference; NULL: the root of a runtime
+    char *key;                 // in owner->roots or owner->functions
+    struct watch watch;        // its control socket
+    bool ready;                // it has loaded; before, whoever forks from it would wait for that
+    struct list spawnings;
+    struct timer idle;
+    int64_t used_us;
+};
+
+// A process of our own making, waited for so that it does not stay as a zombie. (Instances and
+// functions' templates are children of templates, which do that.)
+struct child {
+    struct templates *owner;
+    struct watch watch; // its pidfd, readable when it has ended
+    struct list link;
+};
+
+struct templates {
+    struct loop *loop;
+    struct template_options options;
+    char *runner, *region, *endpoint;
+    struct map roots;     // struct template by runtime_program.key
+    struct map functions; // by revision
+    struct list children;
+};
+
+// ── life ──
+
+static struct map *map_of(struct template *t)
+{
+    return t->function ? &t->owner->functions : &t->owner->roots;
+}
+
+// Closing its socket ends the process; whoever it was asked for sees its own socket closed.
+static void template_free(struct template *t)
+{
+    loop_unwatch(t->owner->loop, &t->watch);
+    timer_stop(t->owner->loop, &t->idle);
+    fd_clean(&t->watch.fd);
+    LIST_EACH(s, &t->spawnings, struct spawning, link)
+    {
+        if (s->spawn) {
+            s->spawn->pending = NULL;
+        }
+        free(s);
+    }
+    if (map_get(map_of(t), str_of(t->key)) == t) {
+        map_remove(map_of(t), str_of(t->key));
+    }
+    function_unref(t->function);
+    free(t->key);
+    free(t);
+}
+
+static void idle_due(struct timer *timer)
+{
+    struct template *t = CONTAINER_OF(timer, struct template, idle);
+    bool needed = !t->function && t->owner->functions.count > 0;
+    if (needed) {
+        timer_start(t->owner->loop, &t->idle, t->owner->options.idle_us);
+    } else {
+        template_free(t);
+    }
+}
+
+static void template_used(struct template *t)
+{
+    t->used_us = loop_now_us(t->owner->loop);
+    timer_start(t->owner->loop, &t->idle, t->owner->options.idle_us);
+}
+
+static void template_readable(struct watch *watch, uint32_t events);
+
+static struct template *template_new(struct templates *owner, struct function *function,
+                                     const char *key)
+{
+    struct template *t = NEW(struct template);
+    t->owner = owner;
+    t->function = function ? function_ref(function) : NULL;
+    t->key = mem_dup(key);
+    t->watch = (struct watch){.fd = -1, .on_ready = template_readable};
+    t->idle.on_due = idle_due;
+    list_init(&t->spawnings);
+    map_put(map_of(t), str_of(key), t);
+    template_used(t);
+    return t;
+}
+
+// ── what a template says ──
+
+static const char *name_of(const struct template *t)
+{
+    return t->function ? t->function->name : t->key;
+}
+
+static int spawned_take(struct template *t, struct wire_message *m, struct err *err)
+{
+    struct wire_spawned spawned = {0};
+    TRY(wire_get_spawned(m, &spawned, err));
+    struct spawning *s = LIST_FIRST(&t->spawnings, struct spawning, link);
+    if (!s) {
+        return err_set(err, ERR_PROTOCOL, "it spawned what nobody asked for");
+    }
+    list_remove(&s->link);
+    struct spawn *spawn = s->spawn;
+    free(s);
+    CLEAN_FD int pid_fd = wire_take_fd(m, 0);
+    if (spawn) {
+        spawn->pending = NULL;
+        int given = pid_fd;
+        pid_fd = -1;
+        spawn->on_spawned(spawn, (int)spawned.pid, given, spawned.error);
+    }
+    return 0;
+}
+
+static int message_take(struct template *t, struct wire_message *m, struct err *err)
+{
+    struct wire_ready ready = {0};
+    if (m->kind == WIRE_SPAWNED) {
+        return spawned_take(t, m, err);
+    }
+    TRY(wire_get_ready(m, &ready, err));
+    t->ready = !ready.error;
+    if (ready.error) {
+        log_notice("%s: " STR_FMT ": " STR_FMT, name_of(t), STR_ARG(ready.error_type),
+                   STR_ARG(ready.error_message));
+    }
+    return 0;
+}
+
+static void template_readable(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct template *t = CONTAINER_OF(watch, struct template, watch);
+    CLEAN(wire_message_done) struct wire_message m;
+    wire_message_init(&m, WIRE_READY);
+    struct err err = {0};
+    int rc = wire_recv(watch->fd, &m, &err);
+    if (rc == ERR_BUSY) {
+        return;
+    }
+    rc = rc == 1 ? message_take(t, &m, &err) : rc == 0 ? ERR_LOST : rc;
+    if (rc < 0) {
+        if (err.code) {
+            log_warn("the template of %s is given up: %s", name_of(t), err.text);
+        }
+        template_free(t);
+    }
+}
+
+// ── starting ──
+
+static int pair_new(int pair[2], struct err *err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot make a socket pair");
+    }
+    fcntl(pair[1], F_SETFL, fcntl(pair[1], F_GETFL) & ~O_NONBLOCK); // theirs blocks
+    return 0;
+}
+
+static void child_ended(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct child *child = CONTAINER_OF(watch, struct child, watch);
+    siginfo_t info;
+    waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG);
+    loop_unwatch(child->owner->loop, watch);
+    close(watch->fd);
+    list_remove(&child->link);
+    free(child);
+}
+
+static int child_watch(struct templates *owner, pid_t pid, struct err *err)
+{
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot watch process %d", (int)pid);
+    }
+    struct child *child = NEW(struct child);
+    child->owner = owner;
+    child->watch = (struct watch){.fd = fd, .on_ready = child_ended};
+    list_push_back(&owner->children, &child->link);
+    return loop_watch(owner->loop, &child->watch, EPOLLIN, err);
+}
+
+// The process gets the socket as descriptor 3, a clean signal state and a session of its own, so
+// that the terminal's interrupt reaches the server alone.
+static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, fd, 3);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETSID);
+    int rc = posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return rc ? err_errno(err, ERR_IO, rc, "cannot run %s", argv[0]) : 0;
+}
+
+static int root_start(struct templates *owner, const struct runtime_program *program,
+                      struct template **ret, struct err *err)
+{
+    int pair[2];
+    TRY(pair_new(pair, err));
+    char *argv[RUNTIME_ARGS_MAX + 2] = {NULL};
+    size_t count = 1;
+    argv[0] = program->argv[0] ? program->argv[0] : owner->runner;
+    for (; count < RUNTIME_ARGS_MAX && program->argv[count]; count++) {
+        argv[count] = program->argv[count];
+    }
+    char number[] = "3";
+    argv[count] = number;
+    pid_t pid = 0;
+    int rc = program_run(argv, pair[1], &pid, err);
+    close(pair[1]);
+    if (rc < 0) {
+        close(pair[0]);
+        return rc;
+    }
+    struct template *t = template_new(owner, NULL, program->key);
+    t->watch.fd = pair[0];
+    rc = child_watch(owner, pid, err);
+    rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
+    if (rc < 0) {
+        template_free(t);
+        return rc;
+    }
+    if (program->notice) {
+        log_notice("%s", program->notice);
+    }
+    *ret = t;
+    return 0;
+}
+
+static int root_of(struct templates *owner, const struct runtime_program *program,
+                   struct template **ret, struct err *err)
+{
+    *ret = map_get(&owner->roots, str_of(program->key));
+    return *ret ? 0 : root_start(owner, program, ret, err);
+}
+
+// Appended to by the runtime, taken and cut by us: nobody waits for a reader, nothing is lost when
+// the process dies.
+static int log_file(struct err *err)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0) {
+        fd_clean(&fd);
+        return err_errno(err, ERR_IO, errno, "cannot make a log file");
+    }
+    return fd;
+}
+
+static void spawn_write(struct wire_message *m, const struct templates *owner, enum wire_role role,
+                        const struct function *f, bool config)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
+    if (config) {
+        struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint};
+        spawn_config_write(&text, f, &identity);
+    }
+    const char *fallback = config ? "" : "model.yaml";
+    struct wire_spawn spawn = {
+        .role = role,
+        .function = str_of(f->name),
+        .package = str_of(f->package),
+        .prepared = str_of(f->prepared ? f->prepared : ""),
+        .handler = str_of(f->handler && *f->handler ? f->handler : fallback),
+        .memory_mb = f->memory_mb,
+        .threads = 1,
+        .config = buf_str(&text),
+    };
+    wire_put_spawn(m, &spawn);
+}
+
+// Sends a SPAWN with one end of a new pair; *ret_fd is the other end.
+static int spawn_ask(struct template *from, enum wire_role role, const struct function *f,
+                     bool config, struct spawn *spawn, int *ret_fd, int *ret_log_fd,
+                     struct err *err)
+{
+    CLEAN_FD int log_fd = config ? log_file(err) : -1;
+    if (config && log_fd < 0) {
+        return log_fd;
+    }
+    int pair[2];
+    TRY(pair_new(pair, err));
+    CLEAN(wire_message_done) struct wire_message m;
+    wire_message_init(&m, WIRE_SPAWN);
+    spawn_write(&m, from->owner, role, f, config);
+    m.fds[m.fd_count++] = pair[1]; // closed with the message
+    if (config) {
+        m.fds[m.fd_count++] = fcntl(log_fd, F_DUPFD_CLOEXEC, 0);
+    }
+    int rc = wire_send(from->watch.fd, &m, err);
+    if (rc < 0) {
+        close(pair[0]);
+        return rc;
+    }
+    struct spawning *s = NEW(struct spawning);
+    s->spawn = spawn;
+    if (spawn) {
+        spawn->pending = s;
+    }
+    list_push_back(&from->spawnings, &s->link);
+    template_used(from);
+    *ret_fd = pair[0];
+    *ret_log_fd = log_fd;
+    log_fd = -1;
+    return 0;
+}
+
+void spawn_cancel(struct spawn *spawn)
+{
+    if (spawn->pending) {
+        spawn->pending->spawn = NULL;
+        spawn->pending = NULL;
+    }
+}
+
+int templates_spawn(struct templates *owner, struct function *f, struct spawn *spawn,
+                    enum tier *ret_tier, int *ret_fd, int *ret_log_fd, struct err *err)
+{
+    CLEAN(runtime_program_done) struct runtime_program program = {0};
+    TRY(runtime_find(f->runtime, &program, err));
+    struct template *t = map_get(&owner->functions, str_of(f->revision));
+    if (t && t->ready) {
+        *ret_tier = TIER_WARM;
+        template_used(t);
+    } else {
+        TRY(root_of(owner, &program, &t, err));
+        *ret_tier = t->ready ? TIER_COOL : TIER_COLD;
+    }
+    return spawn_ask(t, WIRE_INSTANCE, f, program.config, spawn, ret_fd, ret_log_fd, err);
+}
+
+int templates_make(struct templates *owner, struct function *f, struct err *err)
+{
+    if (map_get(&owner->functions, str_of(f->revision))) {
+        return 0;
+    }
+    CLEAN(runtime_program_done) struct runtime_program program = {0};
+    struct template *root = NULL;
+    TRY(runtime_find(f->runtime, &program, err));
+    TRY(root_of(owner, &program, &root, err));
+    if (owner->functions.count >= (size_t)owner->options.functions_max) {
+        templates_relieve(owner);
+    }
+    struct template *t = template_new(owner, f, f->revision);
+    CLEAN_FD int log_fd = -1; // what a template prints while it loads is its instances' to print
+    int rc = spawn_ask(root, WIRE_TEMPLATE, f, program.config, NULL, &t->watch.fd, &log_fd, err);
+    rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
+    if (rc < 0) {
+        template_free(t);
+    }
+    return rc;
+}
+
+void templates_drop(struct templates *owner, const struct function *f)
+{
+    struct template *t = map_get(&owner->functions, str_of(f->revision));
+    if (t) {
+        template_free(t);
+    }
+}
+
+bool templates_relieve(struct templates *owner)
+{
+    struct template *oldest = NULL;
+    size_t at = 0;
+    for (struct template *t; (t = map_next(&owner->functions, &at));) {
+        if (!oldest || t->used_us < oldest->used_us) {
+            oldest = t;
+        }
+    }
+    if (oldest) {
+        template_free(oldest);
+    }
+    return oldest != NULL;
+}
+
+int templates_count(const struct templates *owner)
+{
+    return (int)(owner->functions.count + owner->roots.count);
+}
+
+struct templates *templates_new(struct loop *loop, const struct template_options *options)
+{
+    struct templates *owner = NEW(struct templates);
+    owner->loop = loop;
+    owner->options = *options;
+    owner->runner = mem_dup(options->runner ? options->runner : "rouse-runner");
+    owner->region = mem_dup(options->region);
+    list_init(&owner->children);
+    return owner;
+}
+
+void templates_endpoint(struct templates *owner, const char *url)
+{
+    free(owner->endpoint);
+    owner->endpoint = mem_dup(url);
+}
+
+static void all_free(struct map *map)
+{
+    while (map->count) {
+        size_t at = 0;
+        template_free(map_next(map, &at));
+    }
+    map_done(map);
+}
+
+void templates_free(struct templates *owner)
+{
+    if (!owner) {
+        return;
+    }
+    all_free(&owner->functions);
+    all_free(&owner->roots);
+    LIST_EACH(child, &owner->children, struct child, link)
+    {
+        loop_unwatch(owner->loop, &child->watch);
+        close(child->watch.fd);
+        free(child);
+    }
+    free(owner->runner);
+    free(owner->region);
+    free(owner->endpoint);
+    free(owner);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Templates: warmed processes that instances are forked from, as a tree. The root of a runtime is
+// executed; a function's template is forked from the root and holds what the function holds.
+//
+//     rouse serve ──exec──► root (onnx) ──fork──► function template ──fork──► instance (warm)
+//                                └───────────────────fork──► instance (cool; cold when the root
+//                                                            had to be executed first)
+//
+// Roots and templates that nobody forked from for a while end by themselves.
+#pragma once
+
+#include "core/function.h"
+#include "core/job.h"
+#include "io/loop.h"
+
+struct templates;
+
+struct template_options {
+    const char *runner; // path of rouse-runner
+    int64_t idle_us;
+    int functions_max;  // templates of functions; the longest unused goes first
+    const char *region;
+};
+
+struct templates *templates_new(struct loop *loop, const struct template_options *options);
+void templates_free(struct templates *templates); // all end at their end of file
+// Where functions reach the server, once it is known; "http://…".
+void templates_endpoint(struct templates *templates, const char *url);
+
+// A process that was asked for. Caller-owned, zeroed.
+struct spawn {
+    // Its pid and pidfd (the caller's now), or pid 0 and why not. Not called after cancelling, nor
+    // when the template dies first (then the socket is closed, too).
+    void (*on_spawned)(struct spawn *spawn, int pid, int pid_fd, struct str error);
+    struct spawning *pending; // used by the templates
+};
+
+// Asks for an instance. *ret_fd: the channel, non-blocking. *ret_log_fd: what it writes to its
+// standard output and error, or -1 for runtimes that do not.
+MUST_CHECK int templates_spawn(struct templates *templates, struct function *function,
+                               struct spawn *spawn, enum tier *ret_tier, int *ret_fd,
+                               int *ret_log_fd, struct err *err);
+void spawn_cancel(struct spawn *spawn); // safe when nothing is pending
+
+// Makes the function's template in the background; nothing when there is one.
+MUST_CHECK int templates_make(struct templates *templates, struct function *function,
+                              struct err *err);
+void templates_drop(struct templates *templates, const struct function *function);
+bool templates_relieve(struct templates *templates); // drops the longest unused; false: none
+int templates_count(const struct templates *templates); // processes
