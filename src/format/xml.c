@@ -27,6 +27,17 @@ static void stop(struct reader *r, int code, const char *what)
     }
 }
 
+// Without its prefix, if what is left is still a name.
+static const char *local_name(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+    if (!colon || colon[1] == 0 || colon[1] == '-' || colon[1] == '.' ||
+        (colon[1] >= '0' && colon[1] <= '9') || (uint8_t)colon[1] >= 0x80) {
+        return name;
+    }
+    return colon + 1;
+}
+
 static void on_element_started(void *ctx, const char *name, const char **attributes)
 {
     (void)attributes;
@@ -35,8 +46,7 @@ static void on_element_started(void *ctx, const char *name, const char **attribu
         stop(r, ERR_LIMIT, r->count == XML_NODE_MAX ? "too many elements" : "nested too deeply");
         return;
     }
-    const char *colon = strrchr(name, ':');
-    name = colon ? colon + 1 : name;
+    name = local_name(name);
     size_t size = strlen(name) + 1;
     struct xml_node *node = mem_alloc(sizeof *node + size); // the name is kept behind the node
     node->name = memcpy((char *)(node + 1), name, size);

@@ -43,54 +43,42 @@ static int digit_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
 }
 
-// Digits of that base with '_' among them. Beyond 64 bits only *ret_real is right, and *ret_fits false.
-static bool parse_digits(struct str s, int base, uint64_t *ret, double *ret_real, bool *ret_fits)
+// Digits of that base with '_' among them, within 64 bits.
+static bool parse_digits(struct str s, unsigned base, uint64_t *ret)
 {
-    bool digit_seen = false;
-    *ret = 0;
-    *ret_real = 0;
-    *ret_fits = true;
+    uint64_t value = 0;
     for (size_t i = 0; i < s.size; i++) {
         if (s.at[i] == '_') {
             continue;
         }
-        int digit = digit_value(s.at[i]);
-        if (digit >= base) {
+        unsigned digit = (unsigned)digit_value(s.at[i]);
+        if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, digit, &value)) {
             return false;
         }
-        digit_seen = true;
-        *ret_real = *ret_real * base + digit;
-        if (__builtin_mul_overflow(*ret, (uint64_t)base, ret) ||
-            __builtin_add_overflow(*ret, (uint64_t)digit, ret)) {
-            *ret_fits = false;
-        }
     }
-    return digit_seen && s.at[0] != '_' && s.at[s.size - 1] != '_';
+    *ret = value;
+    return s.size && s.at[0] != '_' && s.at[s.size - 1] != '_';
 }
 
+// What does not fit is a number with a fraction when it is decimal, else a string.
 static bool resolve_int(struct yaml_node *node)
 {
     struct str s = node->text;
-    if (s.size > NUMBER_MAX) {
-        return false;
-    }
+    uint64_t value = 0;
     bool negative = str_starts(s, STR("-"));
     s = str_skip(s, negative || str_starts(s, STR("+")) ? 1 : 0);
-    int base = str_starts(s, STR("0b"))   ? 2
-               : str_starts(s, STR("0o")) ? 8
-               : str_starts(s, STR("0x")) ? 16
-                                          : 10;
-    uint64_t value;
-    bool fits;
-    if (!parse_digits(str_skip(s, base == 10 ? 0 : 2), base, &value, &node->real, &fits)) {
+    unsigned base = str_starts(s, STR("0b"))   ? 2
+                    : str_starts(s, STR("0o")) ? 8
+                    : str_starts(s, STR("0x")) ? 16
+                                               : 10;
+    if (s.size > NUMBER_MAX || !parse_digits(str_skip(s, base == 10 ? 0 : 2), base, &value) ||
+        value > (uint64_t)INT64_MAX + (negative ? 1 : 0)) {
         return false;
     }
-    node->real = negative ? -node->real : node->real;
-    uint64_t most = (uint64_t)INT64_MAX + (negative ? 1 : 0);
-    node->kind = fits && value <= most ? YAML_INT : YAML_FLOAT;
-    if (node->kind == YAML_INT) {
-        node->integer = negative ? (int64_t)(0 - value) : (int64_t)value;
-    }
+    node->kind = YAML_INT;
+    node->integer = negative ? (int64_t)(0 - value) : (int64_t)value;
+    node->real = (double)node->integer;
     return true;
 }
 
