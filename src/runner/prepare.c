@@ -1,4 +1,253 @@
 // SPDX-License-Identifier: Apache-2.0
-// placeholder
+// At deploy: the whole package is opened and tried on a black picture or zeros, so that what is
+// wrong is said now; then its model is prepared, and compared with the original on random input.
 #include "runner/prepare.h"
-int prepare_main(const char *package, const char *out, const char *handler) { (void)package; (void)out; (void)handler; return 1; }
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "format/json.h"
+#include "runner/describe.h"
+#include "runner/package.h"
+#include "runner/prepared.h"
+#include "sandbox/jail.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct preparation {
+    const char *out; // folder
+    struct package *package;
+    struct engine *engine;     // NULL: the task needs none
+    struct err engine_err;
+    bool prepared;
+    char reason[ERR_TEXT_MAX]; // why not
+    int64_t load_before_us, load_after_us;
+};
+
+static int why_not(struct preparation *p, struct err *err)
+{
+    memcpy(p->reason, err->text, sizeof(p->reason));
+    return err->code;
+}
+
+// ---- comparing ----
+
+static uint32_t next_random(uint32_t *state) // xorshift
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+// Fills a tensor as inputs usually are: bytes of a picture, fractions, small indices.
+static void fill_random(struct tensor *tensor, uint32_t *state)
+{
+    size_t count = tensor->size / tensor_type_size(tensor->type);
+    bool floats = tensor->type == TENSOR_FLOAT32 || tensor->type == TENSOR_FLOAT16 ||
+                  tensor->type == TENSOR_FLOAT64 || tensor->type == TENSOR_BFLOAT16;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t r = next_random(state) >> 8;
+        double value = floats ? (double)r / (1 << 23) - 1
+                              : tensor->type == TENSOR_UINT8 ? r & 0xff : r & 1;
+        tensor_set(tensor, i, value);
+    }
+}
+
+static bool make_inputs(const struct package *package, struct tensor *inputs)
+{
+    const struct model *model = package->model;
+    uint32_t state = 2463534242u;
+    for (size_t i = 0; i < model->input_count; i++) {
+        struct tensor *t = &inputs[i];
+        *t = (struct tensor){.type = model->inputs[i].type, .rank = model->inputs[i].rank};
+        memcpy(t->dims, model->inputs[i].dims, sizeof(t->dims));
+        if (package->task->shape) {
+            package->task->shape(package, t->dims); // has one input
+        }
+        for (size_t d = 0; d < t->rank; d++) {
+            t->dims[d] = t->dims[d] < 0 ? 1 : t->dims[d];
+        }
+        int64_t count = tensor_elements(t->dims, t->rank);
+        size_t size = count < 0 ? SIZE_MAX : (size_t)count * tensor_type_size(t->type);
+        t->data = size <= TENSOR_SIZE_MAX ? calloc(1, size ? size : 1) : NULL;
+        t->size = size;
+        if (!t->data) {
+            return false;
+        }
+        fill_random(t, &state);
+    }
+    return true;
+}
+
+static int compare_one(const char *name, const struct tensor *a, const struct tensor *b,
+                       struct err *err)
+{
+    if (a->size != b->size || a->type != b->type) {
+        return err_set(err, ERR_FUNCTION, "\"%s\" has another shape", name);
+    }
+    bool half = a->type == TENSOR_FLOAT16 || a->type == TENSOR_BFLOAT16;
+    double allowed = half ? 1e-2 : 1e-4;
+    size_t count = a->size / tensor_type_size(a->type);
+    for (size_t i = 0; i < count; i++) {
+        double x = tensor_get(a, i), y = tensor_get(b, i);
+        bool same = (isnan(x) && isnan(y)) || fabs(x - y) <= allowed * fmax(1, fabs(x));
+        if (!same) {
+            return err_set(err, ERR_FUNCTION, "\"%s\" differs: %g instead of %g", name, y, x);
+        }
+    }
+    return 0;
+}
+
+static int compare_run(struct model *original, struct model *prepared,
+                       const struct tensor *inputs, struct err *err)
+{
+    struct tensor a[ENGINE_VALUES_MAX], b[ENGINE_VALUES_MAX];
+    TRY(model_run(original, inputs, a, err));
+    TRY(model_run(prepared, inputs, b, err));
+    for (size_t i = 0; i < original->output_count; i++) {
+        TRY(compare_one(original->outputs[i].name, &a[i], &b[i], err));
+    }
+    return 0;
+}
+
+static int compare(const struct package *package, struct model *prepared, struct err *err)
+{
+    struct tensor inputs[ENGINE_VALUES_MAX] = {{0}};
+    int rc = make_inputs(package, inputs)
+                 ? compare_run(package->model, prepared, inputs, err)
+                 : err_set(err, ERR_LIMIT, "its inputs are too large to try");
+    for (size_t i = 0; i < package->model->input_count; i++) {
+        free(inputs[i].data);
+    }
+    return rc;
+}
+
+// ---- preparing ----
+
+static int prepare_model(struct preparation *p)
+{
+    struct err err = {0};
+    const struct package *package = p->package;
+    CLEAN_MEM char *draft = mem_printf("%s/" PREPARED_MODEL ".draft", p->out);
+    CLEAN_MEM char *final = mem_printf("%s/" PREPARED_MODEL, p->out);
+    if (engine_prepare(p->engine, package->model_path, draft, &err) < 0) {
+        unlink(draft);
+        return why_not(p, &err);
+    }
+    struct model_source source = {.path = package->model_path, .prepared = draft};
+    CLEAN(model_clean) struct model *model = NULL;
+    int64_t began = clock_mono_us();
+    int rc = engine_load(p->engine, &source, &model, &err);
+    p->load_after_us = clock_mono_us() - began;
+    if (rc == 0) {
+        rc = compare(package, model, &err);
+    }
+    if (rc < 0) {
+        unlink(draft);
+        err_prefix(&err, "the prepared model does not agree with the original");
+        return why_not(p, &err);
+    }
+    if (rename(draft, final) < 0) {
+        err_errno(&err, ERR_IO, errno, "cannot rename %s", draft);
+        return why_not(p, &err);
+    }
+    p->prepared = true;
+    return 0;
+}
+
+static int open_original(struct preparation *p, const struct package_source *source,
+                         struct err *err)
+{
+    TRY(package_read(source, &p->package, err));
+    struct package *package = p->package;
+    package->notes = json_array();
+    if (package->model_path && !p->engine) {
+        return err_set(err, ERR_UNAVAILABLE, "%s", p->engine_err.text);
+    }
+    int64_t began = clock_mono_us();
+    TRY(package_load(package, p->engine, NULL, 1, err));
+    p->load_before_us = clock_mono_us() - began;
+    int rc = package_warm(package, err);
+    return rc < 0 && !strstr(err->text, ": ") ? err_prefix(err, "the model fails on %s",
+                                                           package->task->shape ? "a black picture"
+                                                                                : "zeros")
+                                              : rc;
+}
+
+// ---- reporting ----
+
+static json_t *report_of(const struct preparation *p)
+{
+    json_t *report = json_object();
+    json_put_bool(report, "ok", true);
+    json_put_str(report, "task", str_of(p->package->task->name));
+    json_put(report, "inputs", describe_values(p->package->model, true));
+    json_put(report, "outputs", describe_values(p->package->model, false));
+    json_put(report, "guessed", json_incref(p->package->notes));
+    json_put_bool(report, "prepared", p->prepared);
+    json_put(report, "reason", p->prepared ? json_null() : json_from_str(str_of(p->reason)));
+    return report;
+}
+
+static int write_facts(const struct preparation *p, struct err *err)
+{
+    CLEAN_JSON json_t *facts = report_of(p);
+    CLEAN_MEM char *cpu = prepared_cpu();
+    json_put_bool(facts, "ok", p->prepared);
+    json_put_str(facts, "engine", str_of(p->engine ? p->engine->ops->version(p->engine) : "none"));
+    json_put_str(facts, "cpu", str_of(cpu));
+    json_put(facts, "load_ms_before", json_real((double)p->load_before_us / 1e3));
+    json_put(facts, "load_ms_after", json_real((double)p->load_after_us / 1e3));
+    CLEAN(buf_done) struct buf text = BUF_INIT(1024 * 1024);
+    json_write_indented(facts, &text);
+    buf_add_char(&text, '\n');
+    CLEAN_MEM char *path = mem_printf("%s/" PREPARED_FACTS, p->out);
+    return file_write(path, buf_str(&text), 0644, err);
+}
+
+static int prepare(struct preparation *p, const struct package_source *source, struct err *err)
+{
+    TRY(open_original(p, source, err));
+    if (p->package->model_path) {
+        (void)prepare_model(p);
+    } else {
+        snprintf(p->reason, sizeof(p->reason), "the task needs no model");
+    }
+    return write_facts(p, err);
+}
+
+// The package is somebody's: it is opened behind walls. What makes them, and the engine's library,
+// come first.
+static int enter(struct preparation *p, const struct package_source *source, struct err *err)
+{
+    if (engine_start("onnx", &(struct engine_options){0}, &p->engine, &p->engine_err) < 0) {
+        p->engine = NULL; // a task without a model does without
+    }
+    TRY(file_make_dir(p->out, 0755, err));
+    struct jail jail = {.readable = {source->folder}, .readable_count = 1,
+                        .writable = str_of(p->out), .file_size_max = UINT64_MAX};
+    jail_start(&jail);
+    return jail_enter(&jail, err);
+}
+
+int prepare_main(const char *package, const char *out, const char *handler)
+{
+    struct preparation p = {.out = out};
+    struct package_source source = {.folder = str_of(package), .handler = str_of(handler)};
+    struct err err = {0};
+    int rc = enter(&p, &source, &err);
+    rc = rc < 0 ? rc : prepare(&p, &source, &err);
+    CLEAN_JSON json_t *report = rc == 0 ? report_of(&p) : json_object();
+    if (rc < 0) {
+        json_put_bool(report, "ok", false);
+        json_put_str(report, "error", str_of(err.text));
+    }
+    describe_print(report);
+    package_free(p.package);
+    engine_stop(p.engine);
+    return rc < 0 ? 1 : 0;
+}

@@ -35,6 +35,8 @@ struct task_ops {
     void (*run)(struct package *package, struct item *items, size_t count);
     // Runs the model on zeros once, so that nothing is left to be set up. May be NULL.
     int (*warm)(struct package *package, struct err *err);
+    // After warm: the shape of the one input, where the graph leaves it open. May be NULL.
+    void (*shape)(const struct package *package, int64_t *dims);
 };
 
 const struct task_ops *task_find(struct str name); // NULL

@@ -146,6 +146,12 @@ static int warm(struct package *package, struct err *err)
     return vision_check_labels(&package->spec, (int64_t)classes, err);
 }
 
+static void shape(const struct package *package, int64_t *dims)
+{
+    const struct classify *c = package->state;
+    vision_shape(&c->vision, dims);
+}
+
 const struct task_ops task_classify = {
     .name = "image-classification",
     .needs_model = true,
@@ -153,4 +159,5 @@ const struct task_ops task_classify = {
     .done = done,
     .run = run,
     .warm = warm,
+    .shape = shape,
 };

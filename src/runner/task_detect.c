@@ -293,6 +293,12 @@ static int warm(struct package *package, struct err *err)
                : check_labels(package, d->decode, out->dims[1], out->dims[2], err);
 }
 
+static void shape(const struct package *package, int64_t *dims)
+{
+    const struct detect *d = package->state;
+    vision_shape(&d->vision, dims);
+}
+
 const struct task_ops task_detect = {
     .name = "object-detection",
     .needs_model = true,
@@ -300,4 +306,5 @@ const struct task_ops task_detect = {
     .done = done,
     .run = run,
     .warm = warm,
+    .shape = shape,
 };

@@ -171,6 +171,13 @@ int vision_black(struct vision *vision, struct package *package, struct vision_a
     return 1;
 }
 
+void vision_shape(const struct vision *vision, int64_t *dims)
+{
+    if (vision->input.rank) {
+        memcpy(dims, vision->input.dims, vision->input.rank * sizeof(*dims));
+    }
+}
+
 int vision_check_labels(const struct spec *spec, int64_t classes, struct err *err)
 {
     if (classes >= 0 && spec->label_count && (size_t)classes != spec->label_count) {

@@ -27,9 +27,12 @@ void vision_done(struct vision *vision);
 MUST_CHECK int vision_run(struct vision *vision, struct package *package, struct item *item,
                           struct vision_answer *ret);
 
-// Runs the model on a black picture. ret may hold nothing when the size varies: then 0, else 1.
+// Runs the model on a black picture. 0: the size varies, *ret holds nothing; 1: it ran.
 MUST_CHECK int vision_black(struct vision *vision, struct package *package,
                             struct vision_answer *ret, struct err *err);
+
+// Puts the shape of the last picture where it has one.
+void vision_shape(const struct vision *vision, int64_t *dims);
 
 // ERR_INVALID when there are labels and their number is another; classes < 0: not known.
 MUST_CHECK int vision_check_labels(const struct spec *spec, int64_t classes, struct err *err);

@@ -27,7 +27,7 @@ static struct sock_fprog filters[CALLS_SETS];
 
 // Names, because not every architecture has every call; those it lacks are skipped.
 static const char *const compute[] = {
-    "read", "write", "readv", "writev", "pread64", "close", "lseek", "fstat", "ftruncate",
+    "read", "write", "readv", "writev", "pread64", "close", "lseek", "fstat", "newfstatat", "ftruncate",
     "memfd_create", "fcntl", "recvmsg", "sendmsg", "poll", "ppoll", "munmap", "mremap",
     "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
     "restart_syscall", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep",
@@ -36,11 +36,12 @@ static const char *const compute[] = {
     "set_robust_list", "exit", "exit_group", "tgkill",
 };
 static const char *const load[] = {
-    "open", "openat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat", "faccessat2",
+    "open", "openat", "stat", "lstat", "statx", "access", "faccessat", "faccessat2",
     "readlink", "readlinkat", "getdents64", "getcwd", "dup", "prlimit64", "getrlimit", "prctl",
     "seccomp", "wait4", "waitid", "pidfd_open", "signalfd4", "kill", "set_tid_address",
     "sched_setaffinity", "sched_getparam", "sched_getscheduler", "get_mempolicy", "getuid",
-    "geteuid", "getgid", "getegid",
+    "geteuid", "getgid", "getegid", "rename", "renameat", "renameat2", "unlink", "unlinkat", "fsync",
+    "fdatasync", "mkdir", "mkdirat", "pwrite64", "umask", "fchmod",
 };
 
 static int allow(scmp_filter_ctx ctx, const char *const *names, size_t count)

@@ -89,7 +89,13 @@ static struct ruleset_attr rights_of(int abi)
     return attr;
 }
 
-static int allow_reading(int ruleset, struct str path, struct err *err)
+#define READ_RIGHTS  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define WRITE_RIGHTS (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                \
+                      LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
+#define DIR_RIGHTS   (LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |                  \
+                      LANDLOCK_ACCESS_FS_REMOVE_FILE) // make no sense for a file
+
+static int allow(int ruleset, struct str path, uint64_t rights, struct err *err)
 {
     CLEAN_MEM char *name = str_dup(path);
     CLEAN_FD int fd = open(name, O_PATH | O_CLOEXEC);
@@ -98,8 +104,7 @@ static int allow_reading(int ruleset, struct str path, struct err *err)
         return 0; // whoever wants to read it will say so, in better words
     }
     struct landlock_path_beneath_attr rule = {
-        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
-                          (S_ISDIR(st.st_mode) ? LANDLOCK_ACCESS_FS_READ_DIR : 0),
+        .allowed_access = S_ISDIR(st.st_mode) ? rights : rights & ~(uint64_t)DIR_RIGHTS,
         .parent_fd = fd};
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
         return err_errno(err, ERR_DENIED, errno, "cannot wall the process into %s", name);
@@ -123,8 +128,11 @@ static int wall_files(const struct jail *jail, struct err *err)
     }
     for (size_t i = 0; i < jail->readable_count; i++) {
         if (jail->readable[i].size) {
-            TRY(allow_reading(ruleset, jail->readable[i], err));
+            TRY(allow(ruleset, jail->readable[i], READ_RIGHTS, err));
         }
+    }
+    if (jail->writable.size) {
+        TRY(allow(ruleset, jail->writable, (READ_RIGHTS | WRITE_RIGHTS) & attr.fs, err));
     }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0) {
         miss(JAIL_FILES, "Landlock", strerror(errno));
@@ -140,6 +148,8 @@ void jail_start(const struct jail *jail)
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, FILES_OPEN_MAX);
     limit(RLIMIT_FSIZE, jail->file_size_max);
+    // More than the machine has is a mistake, and is refused rather than swapped or killed for.
+    limit(RLIMIT_DATA, (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE));
     const char *why = calls_prepare();
     if (why) {
         miss(JAIL_CALLS, "seccomp", why);

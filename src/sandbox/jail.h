@@ -27,6 +27,7 @@ enum jail_wall {
 struct jail {
     struct str readable[JAIL_PATHS_MAX]; // files and folders; empty ones are skipped
     size_t readable_count;
+    struct str writable;    // a folder in which files may be made as well; or empty
     uint64_t file_size_max; // that it may write, bytes
 };
 
