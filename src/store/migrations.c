@@ -7,6 +7,7 @@
 #include "store/job.h"
 #include "store/notification.h"
 #include "store/object.h"
+#include "store/role.h"
 #include "store/upload.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ static const char *const *const steps[] = {
     upload_ddl,
     notification_ddl,
     function_ddl,
+    role_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)
