@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "runner/files.h"
 #include "runner/guess.h"
-#include "runner/prepared.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -60,14 +59,17 @@ int package_read(const struct package_source *source, struct package **ret, stru
     return 0;
 }
 
-int package_load(struct package *p, struct engine *engine, const char *prepared, int threads,
-                 struct err *err)
+int package_load(struct package *p, struct engine *engine, const struct prepared *prepared,
+                 int threads, struct err *err)
 {
     p->engine = engine;
     p->prepared = prepared != NULL;
     if (p->model_path) {
-        struct model_source source = {.path = p->model_path, .prepared = prepared,
-                                      .threads = threads};
+        struct model_source source = {.path = p->model_path, .threads = threads};
+        if (prepared) {
+            source.prepared = prepared->path;
+            source.packing = prepared->packing;
+        }
         TRY(engine_load(engine, &source, &p->model, err));
     }
     if (!p->task) {
@@ -83,12 +85,13 @@ static int load_best(struct package *p, const struct package_source *source, str
     if (p->model_path && !engine) {
         return err_set(err, ERR_UNAVAILABLE, "%s", engine_err->text);
     }
-    CLEAN_MEM char *prepared = p->model_path ? prepared_find(source->prepared, engine) : NULL;
+    CLEAN(prepared_done) struct prepared prepared = {0};
+    bool found = p->model_path && prepared_find(source->prepared, engine, &prepared);
     struct err why = {0};
-    if (prepared && package_load(p, engine, prepared, source->threads, &why) == 0) {
+    if (found && package_load(p, engine, &prepared, source->threads, &why) == 0) {
         return 0;
     }
-    if (prepared) { // it is only a faster form of the original
+    if (found) { // it is only a faster form of the original
         if (p->state) {
             p->task->done(p);
         }

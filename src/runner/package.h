@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "runner/prepared.h"
 #include "runner/spec.h"
 #include "runner/task.h"
 
@@ -40,6 +41,6 @@ MUST_CHECK int package_warm(struct package *package, struct err *err);
 // Reads model.yaml only, finds the model file. For package_open, and for those who ask before.
 MUST_CHECK int package_read(const struct package_source *source, struct package **ret,
                             struct err *err);
-// Loads the model of one that was read: `prepared` is a file, or NULL for the original.
-MUST_CHECK int package_load(struct package *package, struct engine *engine, const char *prepared,
-                            int threads, struct err *err);
+// Loads the model of one that was read: prepared, or the original when that is NULL.
+MUST_CHECK int package_load(struct package *package, struct engine *engine,
+                            const struct prepared *prepared, int threads, struct err *err);

@@ -49,10 +49,10 @@ static bool is(const json_t *facts, const char *key, const char *value)
     return str_eq(json_str(json_object_get(facts, key)), str_of(value));
 }
 
-char *prepared_find(struct str folder, const struct engine *engine)
+bool prepared_find(struct str folder, const struct engine *engine, struct prepared *ret)
 {
     if (folder.size == 0 || !engine) {
-        return NULL;
+        return false;
     }
     CLEAN_MEM char *path = mem_printf(STR_FMT "/" PREPARED_FACTS, STR_ARG(folder));
     CLEAN(buf_done) struct buf text = BUF_INIT(256 * 1024);
@@ -60,12 +60,23 @@ char *prepared_find(struct str folder, const struct engine *engine)
     struct err why = {0};
     if (file_read(path, &text, &why) < 0 || json_parse(buf_str(&text), &facts, &why) < 0 ||
         !json_is_true(json_object_get(facts, "ok"))) {
-        return NULL;
+        return false;
     }
     CLEAN_MEM char *cpu = prepared_cpu();
     if (!is(facts, "engine", engine->ops->version(engine)) || !is(facts, "cpu", cpu)) {
-        return NULL;
+        return false;
     }
     CLEAN_MEM char *model = mem_printf(STR_FMT "/" PREPARED_MODEL, STR_ARG(folder));
-    return access(model, R_OK) == 0 ? MOVE(model) : NULL;
+    if (access(model, R_OK) != 0) {
+        return false;
+    }
+    ret->path = MOVE(model);
+    ret->packing = json_is_true(json_object_get(facts, "packing"));
+    return true;
+}
+
+void prepared_done(struct prepared *prepared)
+{
+    free(prepared->path);
+    *prepared = (struct prepared){0};
 }

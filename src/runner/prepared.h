@@ -8,9 +8,14 @@
 #define PREPARED_MODEL "model.ort"
 #define PREPARED_FACTS "prepared.json"
 
-// The path of the prepared model, if the folder holds one made by this engine on this processor;
-// else NULL. The caller frees it.
-char *prepared_find(struct str folder, const struct engine *engine);
+struct prepared {
+    char *path;   // of the model
+    bool packing; // see struct model_source
+};
+
+// Finds the prepared model, if the folder holds one made by this engine on this processor.
+bool prepared_find(struct str folder, const struct engine *engine, struct prepared *ret);
+void prepared_done(struct prepared *prepared); // survives a zeroed one
 
 // What makes a prepared model fit: "x86_64 avx2 avx512f …". The caller frees it.
 char *prepared_cpu(void);

@@ -136,7 +136,7 @@ static int map_file(struct ort_model *m, const char *path, struct err *err)
 }
 
 static int open_prepared(struct ort_model *m, struct ort_session_options *options,
-                         const char *path, struct err *err)
+                         const char *path, bool packing, struct err *err)
 {
     const struct ort *ort = m->ort;
     TRY(map_file(m, path, err));
@@ -144,6 +144,9 @@ static int open_prepared(struct ort_model *m, struct ort_session_options *option
     ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.use_ort_model_bytes_directly", "1"));
     ORT_TRY(ort->api.AddSessionConfigEntry(
         options, "session.use_ort_model_bytes_for_initializers", "1"));
+    if (!packing) { // then weights stay in the mapping, which all instances share
+        ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.disable_prepacking", "1"));
+    }
     return ort_check(ort, ort->api.CreateSessionFromArray(ort->env, m->map, m->map_size, options,
                                                           &m->session),
                      ERR_INVALID, path, err);
@@ -155,7 +158,7 @@ static int open_session(struct ort_model *m, const struct model_source *source, 
     struct ort_session_options *options = NULL;
     TRY(ort_options(ort, source->threads, &options, err));
     int rc = source->prepared
-                 ? open_prepared(m, options, source->prepared, err)
+                 ? open_prepared(m, options, source->prepared, source->packing, err)
                  : ort_check(ort, ort->api.CreateSession(ort->env, source->path, options,
                                                          &m->session),
                              ERR_INVALID, "the model cannot be loaded", err);
