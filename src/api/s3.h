@@ -156,6 +156,13 @@ const char *s3_error_code(const struct err *err);
 struct str s3_host_bucket(struct str host);
 bool s3_bucket_name_ok(struct str name);
 
+// ---- presigned by signature version 2 (s3_sigv2.c)
+bool s3_sigv2_present(const struct s3_request *r);
+MUST_CHECK int s3_sigv2_check(struct s3_request *r, struct err *err); // in the place of auth_headers
+// Is `signature` that of `text` by the access key? Nothing is checked with --insecure.
+MUST_CHECK int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str text,
+                                struct str signature, struct err *err);
+
 // ---- body (s3_body.c)
 MUST_CHECK int s3_body_begin(struct s3_request *r, struct err *err);
 // Before s3_body_begin: a header or form field, remembered when it names a checksum of the body.

@@ -53,6 +53,11 @@ static int signature_check(struct post_form *post, struct str policy, struct err
     if (post->r->api->settings->insecure) {
         return 0;
     }
+    struct str access_key = s3_form_get(form, "AWSAccessKeyId");
+    if (access_key.at) { // signature version 2
+        return s3_sigv2_compare(post->r, access_key, policy,
+                                str_not_null(s3_form_get(form, "signature")), err);
+    }
     if (!str_eq(s3_form_get(form, "x-amz-algorithm"), STR("AWS4-HMAC-SHA256"))) {
         return err_aws(err, ERR_INVALID, "InvalidArgument",
                        "x-amz-algorithm must be AWS4-HMAC-SHA256");

@@ -116,13 +116,20 @@ static int version_check(struct s3_request *r, struct err *err)
     return err_aws(err, ERR_NOT_FOUND, "NoSuchVersion", "The specified version does not exist.");
 }
 
+static int authorize(struct s3_request *r, struct err *err)
+{
+    if (r->op->flags & S3_FORM) {
+        return 0; // by what is in it, later
+    }
+    return s3_sigv2_present(r) ? s3_sigv2_check(r, err)
+                               : auth_headers(r->api, r->req, AUTH_STYLE_S3, &r->auth, err);
+}
+
 static int request_begin(struct s3_request *r, struct err *err)
 {
     TRY(names_find(r, err));
     TRY(op_find(r, err));
-    if (!(r->op->flags & S3_FORM)) {
-        TRY(auth_headers(r->api, r->req, AUTH_STYLE_S3, &r->auth, err));
-    }
+    TRY(authorize(r, err));
     if (r->bucket.size && !(r->op->flags & S3_ANY_BUCKET)) {
         int64_t id = bucket_id(store_reader(r->api->store), r->bucket, err);
         TRY(id < 0 ? (int)id : 0);
