@@ -121,7 +121,8 @@ int arn_s3_parse(struct str text, struct arn_s3 *ret, struct err *err)
     struct str prefix = arn.resource;
     struct str bucket = str_cut(&prefix, '/');
     if (!str_eq(arn.service, STR("s3")) || bucket.size == 0 || str_find(bucket, ':') >= 0) {
-        return err_set(err, ERR_INVALID, "\"" STR_FMT "\" is not the ARN of a bucket "
+        return err_set(err, ERR_INVALID,
+                       "\"" STR_FMT "\" is not the ARN of a bucket "
                        "(arn:aws:s3:::bucket or arn:aws:s3:::bucket/prefix)",
                        STR_ARG(str_head(text, 100)));
     }

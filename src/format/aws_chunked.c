@@ -24,10 +24,10 @@ static void move_to(struct aws_chunked *dec, enum aws_chunked_state to)
 void aws_chunked_init(struct aws_chunked *dec, const struct aws_chunked_options *options)
 {
     CHECK(options->on_data != NULL);
-    *dec = (struct aws_chunked){.options = *options,
-                                .line = BUF_INIT(AWS_CHUNKED_LINE_MAX),
-                                .trailers = BUF_INIT(AWS_CHUNKED_LINE_MAX *
-                                                     AWS_CHUNKED_TRAILER_MAX)};
+    *dec =
+        (struct aws_chunked){.options = *options,
+                             .line = BUF_INIT(AWS_CHUNKED_LINE_MAX),
+                             .trailers = BUF_INIT(AWS_CHUNKED_LINE_MAX * AWS_CHUNKED_TRAILER_MAX)};
 }
 
 void aws_chunked_done(struct aws_chunked *dec)

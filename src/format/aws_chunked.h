@@ -19,10 +19,10 @@
 #define AWS_CHUNKED_TRAILER_MAX 16   // trailers of a body
 
 struct aws_chunked_options {
-    bool trailer;                // the body ends in trailers (…-TRAILER)
-    struct sigv4_chain *chain;   // checks signatures; borrowed. NULL: unsigned
-    bool has_decoded_size;       // x-amz-decoded-content-length was given:
-    uint64_t decoded_size;       // the data must be exactly this long
+    bool trailer;              // the body ends in trailers (…-TRAILER)
+    struct sigv4_chain *chain; // checks signatures; borrowed. NULL: unsigned
+    bool has_decoded_size;     // x-amz-decoded-content-length was given:
+    uint64_t decoded_size;     // the data must be exactly this long
     // Called with each piece of data, a view into the fed piece. A negative return ends it all.
     int (*on_data)(void *ctx, struct str data, struct err *err);
     // Called for each trailer but the signature, name in lower case, after it was checked.
@@ -43,15 +43,15 @@ enum aws_chunked_state {
 struct aws_chunked {
     struct aws_chunked_options options;
     enum aws_chunked_state state;
-    struct buf line;             // an unfinished line
-    struct buf trailers;         // "name:value\n" as they are signed
+    struct buf line;     // an unfinished line
+    struct buf trailers; // "name:value\n" as they are signed
     unsigned trailer_count;
-    uint64_t chunk_left;         // bytes to come of this chunk
-    uint64_t total;              // bytes of data so far
-    bool last_chunk;             // the present one has size 0
-    char signature[SIGV4_HEX];   // the chunk's, as sent
+    uint64_t chunk_left;       // bytes to come of this chunk
+    uint64_t total;            // bytes of data so far
+    bool last_chunk;           // the present one has size 0
+    char signature[SIGV4_HEX]; // the chunk's, as sent
     char trailer_signature[SIGV4_HEX];
-    struct checksum sum;         // SHA-256 of the chunk's data
+    struct checksum sum; // SHA-256 of the chunk's data
 };
 
 void aws_chunked_init(struct aws_chunked *dec, const struct aws_chunked_options *options);

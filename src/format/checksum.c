@@ -24,8 +24,7 @@ static const struct kind kinds[CHECKSUM_KIND_COUNT] = {
     [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", "SHA256", 32, 0},
     [CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", NULL, 4, 0xedb88320u},
     [CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", NULL, 4, 0x82f63b78u},
-    [CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", NULL, 8,
-                            0x9a6c9329ac4bc9b5u},
+    [CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", NULL, 8, 0x9a6c9329ac4bc9b5u},
 };
 
 // Row 0 is the classic table; row n is row 0 carried on over n zero bytes.

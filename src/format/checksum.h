@@ -33,7 +33,8 @@ struct checksum {
 
 size_t checksum_size(enum checksum_kind kind);      // bytes: 16, 20, 32, 4, 4, 8
 const char *checksum_name(enum checksum_kind kind); // "CRC64NVME"; as in x-amz-checksum-algorithm
-const char *checksum_header(enum checksum_kind kind); // "x-amz-checksum-crc64nvme"; MD5: "content-md5"
+const char *
+checksum_header(enum checksum_kind kind); // "x-amz-checksum-crc64nvme"; MD5: "content-md5"
 // By name in any case ("sha256", "CRC32C") or by header name. -1 when there is none.
 int checksum_kind_of_name(struct str name);
 int checksum_kind_of_header(struct str header);

@@ -39,12 +39,10 @@ MUST_CHECK int json_get_real(const json_t *obj, const char *name, double *ret, s
 MUST_CHECK int json_get_bool(const json_t *obj, const char *name, bool *ret, struct err *err);
 MUST_CHECK int json_get_object(const json_t *obj, const char *name, json_t **ret, struct err *err);
 MUST_CHECK int json_get_array(const json_t *obj, const char *name, json_t **ret, struct err *err);
-MUST_CHECK int json_need_str(const json_t *obj, const char *name, struct str *ret,
-                             struct err *err);
+MUST_CHECK int json_need_str(const json_t *obj, const char *name, struct str *ret, struct err *err);
 MUST_CHECK int json_need_int(const json_t *obj, const char *name, int64_t least, int64_t most,
                              int64_t *ret, struct err *err);
-MUST_CHECK int json_need_object(const json_t *obj, const char *name, json_t **ret,
-                                struct err *err);
+MUST_CHECK int json_need_object(const json_t *obj, const char *name, json_t **ret, struct err *err);
 MUST_CHECK int json_need_array(const json_t *obj, const char *name, json_t **ret, struct err *err);
 
 // The value at a path, or NULL; obj may be NULL.

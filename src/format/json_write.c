@@ -35,8 +35,7 @@ void json_quote(struct buf *out, struct str text)
     while (plain < text.size) {
         size_t size = utf8_next(str_skip(text, plain));
         char escaped[8];
-        const char *instead =
-            size ? escape_of((uint8_t)text.at[plain], escaped) : UTF8_REPLACEMENT;
+        const char *instead = size ? escape_of((uint8_t)text.at[plain], escaped) : UTF8_REPLACEMENT;
         if (!instead) {
             plain += size;
             continue;

@@ -96,7 +96,9 @@ static int take_field(const struct walk *w, struct str *rest, struct field *ret)
     case WIRE_VARINT: return take_varint(w, rest, &ret->value);
     case WIRE_64: return take_bytes(w, rest, 8, &ret->bytes);
     case WIRE_32: return take_bytes(w, rest, 4, &ret->bytes);
-    case WIRE_BYTES: TRY(take_varint(w, rest, &size)); return take_bytes(w, rest, size, &ret->bytes);
+    case WIRE_BYTES:
+        TRY(take_varint(w, rest, &size));
+        return take_bytes(w, rest, size, &ret->bytes);
     default: return damaged(w, at, "a field has an unknown wire type");
     }
 }
@@ -213,8 +215,7 @@ static int read_type(const struct walk *w, struct str message, struct onnx_value
     return 0;
 }
 
-static int read_value(struct walk *w, struct str message, struct onnx_value **values,
-                      size_t *count)
+static int read_value(struct walk *w, struct str message, struct onnx_value **values, size_t *count)
 {
     if (*count == ONNX_VALUE_MAX) {
         return too_many(w, "inputs or outputs", ONNX_VALUE_MAX);
@@ -450,8 +451,7 @@ static int finish(struct walk *w)
                        w->graph_seen ? "IR version" : "graph");
     }
     for (size_t i = 0; i < facts->input_count; i++) {
-        facts->inputs[i].is_initializer =
-            map_get(&w->initializers, facts->inputs[i].name) != NULL;
+        facts->inputs[i].is_initializer = map_get(&w->initializers, facts->inputs[i].name) != NULL;
     }
     if (facts->op_count) {
         qsort(facts->ops, facts->op_count, sizeof facts->ops[0], more_frequent_first);
@@ -494,11 +494,12 @@ static const struct {
     const char *name;
     size_t size;
 } types[] = {
-    {"unknown", 0},    {"float32", 4},    {"uint8", 1},   {"int8", 1},     {"uint16", 2},
-    {"int16", 2},      {"int32", 4},      {"int64", 8},   {"string", 0},   {"bool", 1},
-    {"float16", 2},    {"float64", 8},    {"uint32", 4},  {"uint64", 8},   {"complex64", 8},
-    {"complex128", 16}, {"bfloat16", 2},  {"float8e4m3fn", 1}, {"float8e4m3fnuz", 1},
-    {"float8e5m2", 1}, {"float8e5m2fnuz", 1}, {"uint4", 0}, {"int4", 0},   {"float4e2m1", 0},
+    {"unknown", 0},        {"float32", 4},      {"uint8", 1},          {"int8", 1},
+    {"uint16", 2},         {"int16", 2},        {"int32", 4},          {"int64", 8},
+    {"string", 0},         {"bool", 1},         {"float16", 2},        {"float64", 8},
+    {"uint32", 4},         {"uint64", 8},       {"complex64", 8},      {"complex128", 16},
+    {"bfloat16", 2},       {"float8e4m3fn", 1}, {"float8e4m3fnuz", 1}, {"float8e5m2", 1},
+    {"float8e5m2fnuz", 1}, {"uint4", 0},        {"int4", 0},           {"float4e2m1", 0},
 };
 
 const char *onnx_type_name(int type)

@@ -14,10 +14,23 @@
 
 // TensorProto.DataType
 enum onnx_type {
-    ONNX_UNDEFINED = 0, ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_UINT16 = 4,
-    ONNX_INT16 = 5, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_STRING = 8, ONNX_BOOL = 9,
-    ONNX_FLOAT16 = 10, ONNX_DOUBLE = 11, ONNX_UINT32 = 12, ONNX_UINT64 = 13, ONNX_COMPLEX64 = 14,
-    ONNX_COMPLEX128 = 15, ONNX_BFLOAT16 = 16
+    ONNX_UNDEFINED = 0,
+    ONNX_FLOAT = 1,
+    ONNX_UINT8 = 2,
+    ONNX_INT8 = 3,
+    ONNX_UINT16 = 4,
+    ONNX_INT16 = 5,
+    ONNX_INT32 = 6,
+    ONNX_INT64 = 7,
+    ONNX_STRING = 8,
+    ONNX_BOOL = 9,
+    ONNX_FLOAT16 = 10,
+    ONNX_DOUBLE = 11,
+    ONNX_UINT32 = 12,
+    ONNX_UINT64 = 13,
+    ONNX_COMPLEX64 = 14,
+    ONNX_COMPLEX128 = 15,
+    ONNX_BFLOAT16 = 16
 };
 
 struct onnx_dim {
@@ -27,7 +40,7 @@ struct onnx_dim {
 
 struct onnx_value { // a graph input or output
     struct str name;
-    int type;          // enum onnx_type; ONNX_UNDEFINED when it is not a tensor
+    int type; // enum onnx_type; ONNX_UNDEFINED when it is not a tensor
     bool has_shape;
     bool is_initializer; // an input that the file itself fills (IR before 4): not for the caller
     size_t rank;
@@ -72,6 +85,6 @@ struct onnx_facts {
 MUST_CHECK int onnx_inspect(struct str file, struct onnx_facts *ret, struct err *err);
 void onnx_facts_done(struct onnx_facts *facts);
 
-const char *onnx_type_name(int type);  // "float32", "int64", …; "unknown"
-size_t onnx_type_size(int type);       // bytes of an element; 0 when not fixed
+const char *onnx_type_name(int type); // "float32", "int64", …; "unknown"
+size_t onnx_type_size(int type);      // bytes of an element; 0 when not fixed
 int64_t onnx_opset_version(const struct onnx_facts *facts, struct str domain); // 0 when absent

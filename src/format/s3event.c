@@ -38,15 +38,16 @@ void s3event_write_record(struct buf *out, const struct s3event *e)
     char time[CLOCK_TEXT_MAX];
     CLEAN(buf_done) struct buf arn = BUF_INIT(256);
     arn_add_s3(&arn, e->bucket, (struct str){0});
-    add_field(out, "{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"awsRegion\":", e->region);
+    add_field(out,
+              "{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"awsRegion\":", e->region);
     add_field(out, ",\"eventTime\":", str_of(clock_iso(e->time_ms, time)));
     add_field(out, ",\"eventName\":", e->event_name);
     add_field(out, ",\"userIdentity\":{\"principalId\":", e->principal_id);
     add_field(out, "},\"requestParameters\":{\"sourceIPAddress\":", e->source_ip);
     add_field(out, "},\"responseElements\":{\"x-amz-request-id\":", e->request_id);
     add_field(out, ",\"x-amz-id-2\":", e->host_id);
-    add_field(out, "},\"s3\":{\"s3SchemaVersion\":\"1.0\",\"configurationId\":",
-              e->configuration_id);
+    add_field(out,
+              "},\"s3\":{\"s3SchemaVersion\":\"1.0\",\"configurationId\":", e->configuration_id);
     add_field(out, ",\"bucket\":{\"name\":", e->bucket);
     add_field(out, ",\"ownerIdentity\":{\"principalId\":", e->owner_id);
     add_field(out, "},\"arn\":", buf_str(&arn));

@@ -12,22 +12,22 @@ struct s3event {
     struct str event_name; // "ObjectCreated:Put", without "s3:"
     struct str region;
     int64_t time_ms;
-    struct str principal_id;     // who did it, e.g. "AWS:AIDA…"
+    struct str principal_id; // who did it, e.g. "AWS:AIDA…"
     struct str source_ip;
     struct str request_id;       // x-amz-request-id
     struct str host_id;          // x-amz-id-2
     struct str configuration_id; // the notification's Id
     struct str bucket;
-    struct str owner_id;         // the bucket owner's principal id
-    struct str key;              // raw bytes; written URL-encoded, '+' for a space
-    bool removed;                // no size and no eTag (ObjectRemoved:*)
+    struct str owner_id; // the bucket owner's principal id
+    struct str key;      // raw bytes; written URL-encoded, '+' for a space
+    bool removed;        // no size and no eTag (ObjectRemoved:*)
     uint64_t size;
-    struct str etag;             // without quotes
-    struct str version_id;       // left out when empty
-    struct str sequencer;        // 16+ hexadecimal digits, rising per key
+    struct str etag;       // without quotes
+    struct str version_id; // left out when empty
+    struct str sequencer;  // 16+ hexadecimal digits, rising per key
 };
 
-void s3event_write(struct buf *out, const struct s3event *event); // {"Records":[{…}]}
+void s3event_write(struct buf *out, const struct s3event *event);        // {"Records":[{…}]}
 void s3event_write_record(struct buf *out, const struct s3event *event); // {…} alone
 
 // "%016X" of a number that rises.
@@ -36,7 +36,8 @@ const char *s3event_sequencer(uint64_t number, char text[S3EVENT_SEQUENCER_MAX])
 
 // A notification's filter. Views, borrowed.
 struct s3event_rule {
-    const struct str *types; // "s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"; "s3:" may be missing
+    const struct str
+        *types; // "s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"; "s3:" may be missing
     size_t type_count;
     struct str prefix, suffix; // of the raw key; empty matches all
 };

@@ -294,11 +294,10 @@ static int check_signed_headers(const struct sigv4_request *request, const struc
     for (size_t i = 0; i < request->header_count; i++) {
         struct str name = request->headers[i].name;
         if (must_be_signed(request, name) && !name_listed(auth->signed_headers, name)) {
-            return err_aws(err, ERR_DENIED,
-                           is_s3(request) ? "AccessDenied" : "InvalidSignatureException",
-                           "There were headers present in the request which were not signed: "
-                           STR_FMT,
-                           STR_ARG(str_head(name, 80)));
+            return err_aws(
+                err, ERR_DENIED, is_s3(request) ? "AccessDenied" : "InvalidSignatureException",
+                "There were headers present in the request which were not signed: " STR_FMT,
+                STR_ARG(str_head(name, 80)));
         }
     }
     if (!name_listed(auth->signed_headers, STR("host"))) {
@@ -328,10 +327,10 @@ int sigv4_verify(const struct sigv4_request *request, const struct sigv4_auth *a
 // Headers that proxies and libraries change or add on the way.
 static bool is_signable(struct str name)
 {
-    static const char *const not[] = {"authorization", "connection",        "user-agent",
-                                      "expect",        "transfer-encoding", "x-amzn-trace-id"};
-    for (size_t i = 0; i < ARRAY_SIZE(not); i++) {
-        if (str_eq_nocase(name, str_of(not[i]))) {
+    static const char *const not [] = {"authorization", "connection",        "user-agent",
+                                       "expect",        "transfer-encoding", "x-amzn-trace-id"};
+    for (size_t i = 0; i < ARRAY_SIZE(not ); i++) {
+        if (str_eq_nocase(name, str_of(not [i]))) {
             return false;
         }
     }

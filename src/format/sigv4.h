@@ -14,12 +14,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define SIGV4_HEX        65      // 64 hexadecimal digits and a NUL
-#define SIGV4_SKEW_MAX_S 900     // a request may be this old or early
-#define SIGV4_EXPIRES_MAX_S 604800 // a presigned URL lives for a week at most
+#define SIGV4_HEX           65           // 64 hexadecimal digits and a NUL
+#define SIGV4_SKEW_MAX_S    900          // a request may be this old or early
+#define SIGV4_EXPIRES_MAX_S 604800       // a presigned URL lives for a week at most
 #define SIGV4_CANONICAL_MAX (256 * 1024) // bytes of a canonical request; beyond it, ERR_LIMIT
-#define SIGV4_HEADER_MAX 256     // headers of a request
-#define SIGV4_QUERY_MAX  256     // query parameters of a request
+#define SIGV4_HEADER_MAX    256          // headers of a request
+#define SIGV4_QUERY_MAX     256          // query parameters of a request
 
 #define SIGV4_EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -28,8 +28,8 @@ struct sigv4_header {
 };
 
 enum sigv4_flavour {
-    SIGV4_S3,       // the path is taken as it is, encoded once; S3's error names
-    SIGV4_SERVICE,  // the path is normalised and encoded again; the other services' error names
+    SIGV4_S3,          // the path is taken as it is, encoded once; S3's error names
+    SIGV4_SERVICE,     // the path is normalised and encoded again; the other services' error names
     SIGV4_UNNORMALIZED // as SIGV4_SERVICE with the path left as it is
 };
 
@@ -72,7 +72,8 @@ struct sigv4_key {
 
 struct sigv4_credentials {
     struct str access_key, secret;
-    struct str session_token; // empty when there is none; sigv4_presign adds it, sigv4_sign does not
+    struct str
+        session_token; // empty when there is none; sigv4_presign adds it, sigv4_sign does not
 };
 
 enum sigv4_payload {
@@ -139,8 +140,8 @@ MUST_CHECK int sigv4_sign(const struct sigv4_request *request,
 // Signs in the query: appends request->query with the X-Amz-… parameters and the signature.
 MUST_CHECK int sigv4_presign(const struct sigv4_request *request,
                              const struct sigv4_credentials *credentials, struct str region,
-                             struct str service, int64_t now_ms, int64_t expires_s,
-                             struct buf *ret, struct err *err);
+                             struct str service, int64_t now_ms, int64_t expires_s, struct buf *ret,
+                             struct err *err);
 
 // A browser's POST: the signature of the base64 policy document.
 void sigv4_policy_signature(const struct sigv4_key *key, struct str policy_base64,
@@ -150,8 +151,8 @@ void sigv4_policy_signature(const struct sigv4_key *key, struct str policy_base6
 struct sigv4_chain {
     struct sigv4_key key;
     char timestamp[17];
-    char scope[160];           // "20150830/us-east-1/s3/aws4_request"
-    char previous[SIGV4_HEX];  // the seed, then the last chunk's
+    char scope[160];          // "20150830/us-east-1/s3/aws4_request"
+    char previous[SIGV4_HEX]; // the seed, then the last chunk's
 };
 
 // Begins with the signature of the request itself. ERR_INVALID when the scope is too long.

@@ -97,9 +97,9 @@ void sigv4_key_get(struct sigv4_key_cache *cache, struct str secret,
                    const struct sigv4_scope *scope, struct sigv4_key *ret)
 {
     char name[CACHE_NAME_MAX];
-    int size = snprintf(name, sizeof name, STR_FMT "\n" STR_FMT "\n" STR_FMT "\n" STR_FMT,
-                        STR_ARG(secret), STR_ARG(scope->date), STR_ARG(scope->region),
-                        STR_ARG(scope->service));
+    int size =
+        snprintf(name, sizeof name, STR_FMT "\n" STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(secret),
+                 STR_ARG(scope->date), STR_ARG(scope->region), STR_ARG(scope->service));
     if (size < 0 || (size_t)size >= sizeof name) {
         sigv4_key_derive(secret, scope, ret);
         return;
@@ -133,9 +133,9 @@ int sigv4_chain_init(struct sigv4_chain *chain, const struct sigv4_auth *auth,
 {
     *chain = (struct sigv4_chain){.key = *key};
     const struct sigv4_scope *s = &auth->scope;
-    int size = snprintf(chain->scope, sizeof chain->scope,
-                        STR_FMT "/" STR_FMT "/" STR_FMT "/aws4_request", STR_ARG(s->date),
-                        STR_ARG(s->region), STR_ARG(s->service));
+    int size =
+        snprintf(chain->scope, sizeof chain->scope, STR_FMT "/" STR_FMT "/" STR_FMT "/aws4_request",
+                 STR_ARG(s->date), STR_ARG(s->region), STR_ARG(s->service));
     if (size < 0 || (size_t)size >= sizeof chain->scope) {
         return err_set(err, ERR_INVALID, "the credential scope is longer than %zu characters",
                        sizeof chain->scope - 1);

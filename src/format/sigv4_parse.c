@@ -215,12 +215,11 @@ static int query_parts(struct str query, struct buf *keep, struct str part[Q_COU
         return err_set(err, ERR_LIMIT, "the query string is too long");
     }
     for (int i = 0; i < Q_COUNT; i++) {
-        part[i] = there[i] ? str_n(buf_text(keep) + start[i], start[i + 1] - start[i])
-                           : (struct str){0};
+        part[i] =
+            there[i] ? str_n(buf_text(keep) + start[i], start[i + 1] - start[i]) : (struct str){0};
         if (!part[i].at && i != Q_TOKEN) {
             return err_aws(err, ERR_INVALID, QUERY_ERROR,
-                           "query-string authentication requires the parameter %s",
-                           query_names[i]);
+                           "query-string authentication requires the parameter %s", query_names[i]);
         }
     }
     return 0;
@@ -263,8 +262,8 @@ int sigv4_auth_parse_query(struct str query, struct buf *keep, struct sigv4_auth
 }
 
 // The date of a signed header: x-amz-date, or Date in either form.
-static int date_find(const struct sigv4_request *request, struct buf *keep,
-                     struct sigv4_auth *auth, struct err *err)
+static int date_find(const struct sigv4_request *request, struct buf *keep, struct sigv4_auth *auth,
+                     struct err *err)
 {
     struct str text = sigv4_header_get(request, "x-amz-date");
     if (!text.at) {
@@ -287,8 +286,8 @@ static int date_find(const struct sigv4_request *request, struct buf *keep,
     return timestamp_parse(text, &auth->signed_ms, "AccessDenied", err);
 }
 
-static int auth_find(const struct sigv4_request *request, struct buf *keep,
-                     struct sigv4_auth *ret, struct err *err)
+static int auth_find(const struct sigv4_request *request, struct buf *keep, struct sigv4_auth *ret,
+                     struct err *err)
 {
     if (request->header_count > SIGV4_HEADER_MAX) {
         return err_aws(err, ERR_INVALID, "InvalidRequest", "more than %d headers",

@@ -89,8 +89,9 @@ void uri_encode(struct buf *out, struct str raw, bool keep_slash)
 {
     for (size_t i = 0; i < raw.size; i++) {
         char c = raw.at[i];
-        add_byte(out, c, is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
-                             (c == '/' && keep_slash));
+        add_byte(out, c,
+                 is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
+                     (c == '/' && keep_slash));
     }
 }
 
@@ -98,8 +99,9 @@ void uri_encode_key(struct buf *out, struct str raw)
 {
     for (size_t i = 0; i < raw.size; i++) {
         char c = raw.at[i] == ' ' ? '+' : raw.at[i];
-        add_byte(out, c, is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '*' || c == '/' ||
-                             raw.at[i] == ' ');
+        add_byte(out, c,
+                 is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '*' || c == '/' ||
+                     raw.at[i] == ' ');
     }
 }
 

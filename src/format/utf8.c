@@ -11,7 +11,10 @@ size_t utf8_next(struct str s)
     if (b[0] < 0x80) {
         return 1;
     }
-    size_t size = b[0] >= 0xc2 && b[0] <= 0xdf ? 2 : (b[0] & 0xf0) == 0xe0 ? 3 : b[0] >= 0xf0 ? 4 : 0;
+    size_t size = b[0] >= 0xc2 && b[0] <= 0xdf ? 2
+                  : (b[0] & 0xf0) == 0xe0      ? 3
+                  : b[0] >= 0xf0               ? 4
+                                               : 0;
     if (size == 0 || b[0] > 0xf4 || s.size < size) {
         return 0;
     }

@@ -123,7 +123,8 @@ int xml_parse(struct str document, struct xml_node **ret, struct err *err)
     struct reader r = {.parser = XML_ParserCreate(NULL), .err = err};
     CHECK(r.parser != NULL);
     for (size_t i = 0; i < XML_DEPTH_MAX; i++) {
-        buf_init(&r.text[i], XML_SIZE_MAX * 4); // UTF-16 and ISO-8859-1 may grow as they become UTF-8
+        buf_init(&r.text[i],
+                 XML_SIZE_MAX * 4); // UTF-16 and ISO-8859-1 may grow as they become UTF-8
     }
     XML_SetUserData(r.parser, &r);
     XML_SetElementHandler(r.parser, on_element_started, on_element_ended);
@@ -310,8 +311,8 @@ void xml_escape(struct buf *out, struct str text)
         size_t size = utf8_next(str_skip(text, plain));
         const char *at = text.at + plain;
         // U+FFFE and U+FFFF are UTF-8, but no characters of XML.
-        bool bad = size == 0 || (size == 3 && memcmp(at, "\xef\xbf\xbe", 2) == 0 &&
-                                 (uint8_t)at[2] >= 0xbe);
+        bool bad = size == 0 ||
+                   (size == 3 && memcmp(at, "\xef\xbf\xbe", 2) == 0 && (uint8_t)at[2] >= 0xbe);
         char escaped[8];
         const char *instead = bad ? UTF8_REPLACEMENT : escape_of((uint8_t)*at, escaped);
         if (!instead) {

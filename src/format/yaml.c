@@ -399,8 +399,7 @@ static int take_event(struct reader *r)
     case YAML_MAPPING_START_EVENT:
         return take_start(r, YAML_MAP, e->data.mapping_start.tag, e->data.mapping_start.anchor);
     case YAML_SEQUENCE_START_EVENT:
-        return take_start(r, YAML_LIST, e->data.sequence_start.tag,
-                          e->data.sequence_start.anchor);
+        return take_start(r, YAML_LIST, e->data.sequence_start.tag, e->data.sequence_start.anchor);
     case YAML_MAPPING_END_EVENT:
     case YAML_SEQUENCE_END_EVENT: return take_end(r);
     default: return 0;
@@ -411,10 +410,9 @@ static int parser_error(const struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     bool marked = p->problem_mark.line || p->problem_mark.column;
-    CLEAN_MEM char *text =
-        p->context ? mem_printf("%s (%s that began on line %zu)", p->problem, p->context,
-                                p->context_mark.line + 1)
-                   : mem_dup(p->problem ? p->problem : "cannot be read");
+    CLEAN_MEM char *text = p->context ? mem_printf("%s (%s that began on line %zu)", p->problem,
+                                                   p->context, p->context_mark.line + 1)
+                                      : mem_dup(p->problem ? p->problem : "cannot be read");
     return fail_at(r->err, ERR_INVALID, r->name, marked ? (int)p->problem_mark.line + 1 : 1,
                    marked ? (int)p->problem_mark.column + 1 : 1, text);
 }

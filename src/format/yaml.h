@@ -52,7 +52,7 @@ void yaml_node_clean(struct yaml_node **root);
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 struct yaml_node *yaml_at(const struct yaml_node *list, size_t index);
 struct yaml_node *yaml_path(const struct yaml_node *node, const char *path); // "provider.region"
-const char *yaml_kind_name(enum yaml_kind kind); // "a map", "a string", …
+const char *yaml_kind_name(enum yaml_kind kind);   // "a map", "a string", …
 bool yaml_is_scalar(const struct yaml_node *node); // false for NULL (the pointer)
 
 // ERR_INVALID with "line:column: ", text as given: for those who check what a document means.

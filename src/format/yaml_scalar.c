@@ -161,8 +161,8 @@ static int resolve_tagged(struct yaml_node *node, const char *type)
         node->kind = YAML_NULL;
         return is_null(node->text) ? 0 : -1;
     }
-    bool is_text = strcmp(type, "str") == 0 || strcmp(type, "binary") == 0 ||
-                   strcmp(type, "timestamp") == 0;
+    bool is_text =
+        strcmp(type, "str") == 0 || strcmp(type, "binary") == 0 || strcmp(type, "timestamp") == 0;
     return is_text ? 0 : -1; // the rest are maps and lists
 }
 
@@ -201,9 +201,9 @@ int yaml_scalar_resolve(struct yaml_node *node, const char *tag, bool plain)
 const char *yaml_scalar_tag_name(const char *tag)
 {
     static const char *const names[] = {
-        "Fn::And",    "Fn::Base64",      "Fn::Cidr",   "Fn::Equals", "Fn::FindInMap",
-        "Fn::GetAtt", "Fn::GetAZs",      "Fn::If",     "Fn::Join",   "Fn::ImportValue",
-        "Fn::Not",    "Fn::Or",          "Fn::Select", "Fn::Split",  "Fn::Sub",
+        "Fn::And",    "Fn::Base64",       "Fn::Cidr",      "Fn::Equals", "Fn::FindInMap",
+        "Fn::GetAtt", "Fn::GetAZs",       "Fn::If",        "Fn::Join",   "Fn::ImportValue",
+        "Fn::Not",    "Fn::Or",           "Fn::Select",    "Fn::Split",  "Fn::Sub",
         "Fn::Length", "Fn::ToJsonString", "Fn::Transform", "Fn::ForEach"};
     if (strcmp(tag, "!Ref") == 0 || strcmp(tag, "!Condition") == 0) {
         return tag[1] == 'R' ? "Ref" : "Condition";

@@ -22,10 +22,13 @@ static void test_parse(void **state)
 static void test_parse_bad(void **state)
 {
     (void)state;
-    static const char *const bad[][2] = {
-        {"", "begins with"},           {"arn", "no partition"},      {"arm:aws:s3:::b", "begins with"},
-        {"arn::s3:::b", "no partition"}, {"arn:aws::::b", "no service"}, {"arn:aws:s3:::", "no resource"},
-        {"arn:aws:s3", "no resource"}};
+    static const char *const bad[][2] = {{"", "begins with"},
+                                         {"arn", "no partition"},
+                                         {"arm:aws:s3:::b", "begins with"},
+                                         {"arn::s3:::b", "no partition"},
+                                         {"arn:aws::::b", "no service"},
+                                         {"arn:aws:s3:::", "no resource"},
+                                         {"arn:aws:s3", "no resource"}};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct err err = {0};
         struct arn arn;
@@ -48,7 +51,8 @@ static void test_function(void **state)
         {"000000000000:function:f:1", "", "000000000000", "f", "1"},
         {"us-east-1:000000000000:function:f:1", "us-east-1", "000000000000", "f", "1"},
         {"arn:aws:lambda:us-east-1:000000000000:function:f", "us-east-1", "000000000000", "f", ""},
-        {"arn:aws-cn:lambda:cn-north-1:1:function:my_f-2:prod", "cn-north-1", "1", "my_f-2", "prod"},
+        {"arn:aws-cn:lambda:cn-north-1:1:function:my_f-2:prod", "cn-north-1", "1", "my_f-2",
+         "prod"},
         {"000000000000", "", "", "000000000000", ""},
         {"function", "", "", "function", ""},
     };
@@ -67,9 +71,18 @@ static void test_function_bad(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", ":", "a b", "f:", "f:a:b", "f:$latest", "f/g", "arn:aws:s3:::function",
-        "arn:aws:lambda:us-east-1:1:layer:f", "arn:aws:lambda:us-east-1:1:function",
-        "arn:aws:lambda:us-east-1:1:function:", "../../etc",
+        "",
+        ":",
+        "a b",
+        "f:",
+        "f:a:b",
+        "f:$latest",
+        "f/g",
+        "arn:aws:s3:::function",
+        "arn:aws:lambda:us-east-1:1:layer:f",
+        "arn:aws:lambda:us-east-1:1:function",
+        "arn:aws:lambda:us-east-1:1:function:",
+        "../../etc",
         "0123456789012345678901234567890123456789012345678901234567890123x"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct err err = {0};
@@ -114,9 +127,9 @@ static void test_add(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),        cmocka_unit_test(test_parse_bad),
-        cmocka_unit_test(test_function),     cmocka_unit_test(test_function_bad),
-        cmocka_unit_test(test_s3),           cmocka_unit_test(test_add),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_function), cmocka_unit_test(test_function_bad),
+        cmocka_unit_test(test_s3),       cmocka_unit_test(test_add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,10 @@ static void sink_done(struct sink *sink)
     buf_done(&sink->trailers);
 }
 
-#define SINK {.data = BUF_INIT(1 << 20), .trailers = BUF_INIT(10000)}
+#define SINK                                                                                       \
+    {                                                                                              \
+        .data = BUF_INIT(1 << 20), .trailers = BUF_INIT(10000)                                     \
+    }
 
 // Feeds the body in pieces of `step` bytes.
 static int decode(struct str body, size_t step, struct aws_chunked_options options,
@@ -262,15 +265,15 @@ static void test_signed_damage(void **state)
     struct err err = {0};
     struct sigv4_chain chain;
     example_chain(&chain, SIGV4_EMPTY_SHA256); // another request's seed
-    assert_err(decode(buf_str(&body), 1000, (struct aws_chunked_options){.chain = &chain}, &sink,
-                      &err),
-               ERR_DENIED, err, "a chunk");
-    assert_err(decode(STR("0\r\n\r\n"), 10, (struct aws_chunked_options){.chain = &chain}, &sink,
-                      &err),
-               ERR_DENIED, err, "missing");
+    assert_err(
+        decode(buf_str(&body), 1000, (struct aws_chunked_options){.chain = &chain}, &sink, &err),
+        ERR_DENIED, err, "a chunk");
+    assert_err(
+        decode(STR("0\r\n\r\n"), 10, (struct aws_chunked_options){.chain = &chain}, &sink, &err),
+        ERR_DENIED, err, "missing");
 }
 
-#define TRAILER_SEED "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
+#define TRAILER_SEED      "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
 #define TRAILER_SIGNATURE "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435"
 
 static void trailer_body(struct buf *out, const char *line_end, const char *signature)

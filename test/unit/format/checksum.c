@@ -160,10 +160,10 @@ static void test_done_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),          cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_known),           cmocka_unit_test(test_empty),
         cmocka_unit_test(test_against_bitwise), cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_combine),        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_composite_text), cmocka_unit_test(test_done_twice),
+        cmocka_unit_test(test_combine),         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_composite_text),  cmocka_unit_test(test_done_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

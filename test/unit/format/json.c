@@ -16,11 +16,24 @@ static json_t *parsed(const char *text)
 static void test_round_trips(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "null", "true", "0", "-9223372036854775808", "9223372036854775807", "0.1", "1.0", "-0.0",
-        "1e+300", "2.5e-08", "0.30000000000000004", "\"\"", "\"a\\\"\\\\\\n\\u0000\\u001F/\"",
-        "[]", "{}", "[[],{},[1,2]]", "{\"b\":1,\"a\":{\"c\":[null,false]},\"\":\"\"}",
-        "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""};
+    static const char *const texts[] = {"null",
+                                        "true",
+                                        "0",
+                                        "-9223372036854775808",
+                                        "9223372036854775807",
+                                        "0.1",
+                                        "1.0",
+                                        "-0.0",
+                                        "1e+300",
+                                        "2.5e-08",
+                                        "0.30000000000000004",
+                                        "\"\"",
+                                        "\"a\\\"\\\\\\n\\u0000\\u001F/\"",
+                                        "[]",
+                                        "{}",
+                                        "[[],{},[1,2]]",
+                                        "{\"b\":1,\"a\":{\"c\":[null,false]},\"\":\"\"}",
+                                        "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         CLEAN_JSON json_t *json = parsed(texts[i]);
         CLEAN(buf_done) struct buf out = BUF_INIT(1000);
@@ -50,12 +63,19 @@ static void test_write_limits(void **state)
 static void test_bad_texts(void **state)
 {
     (void)state;
-    static const char *const bad[][2] = {
-        {"", "line 1"},         {"{", "line 1"},          {"{\n\"a\":1,\n}", "line 3, column 1"},
-        {"{'a':1}", "line 1"},  {"[1] x", "end of file"}, {"[01]", "line 1"},
-        {"\"\xff\"", "byte 0xff"},  {"\"\\ud800\"", "line 1"}, {"NaN", "line 1"},
-        {"[1e999]", "line 1"},  {"nul", "line 1"},        {"\"\n\"", "newline"},
-        {"123456789012345678901234567890", "too big"}};
+    static const char *const bad[][2] = {{"", "line 1"},
+                                         {"{", "line 1"},
+                                         {"{\n\"a\":1,\n}", "line 3, column 1"},
+                                         {"{'a':1}", "line 1"},
+                                         {"[1] x", "end of file"},
+                                         {"[01]", "line 1"},
+                                         {"\"\xff\"", "byte 0xff"},
+                                         {"\"\\ud800\"", "line 1"},
+                                         {"NaN", "line 1"},
+                                         {"[1e999]", "line 1"},
+                                         {"nul", "line 1"},
+                                         {"\"\n\"", "newline"},
+                                         {"123456789012345678901234567890", "too big"}};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct err err = {0};
         json_t *json = NULL;
@@ -178,7 +198,8 @@ static void test_quote(void **state)
     (void)state;
     CLEAN(buf_done) struct buf out = BUF_INIT(1000);
     json_quote(&out, STR("a\"\\\b\f\n\r\t\x01\x7f/\xff\xc3\xa4\xed\xa0\x80"));
-    assert_buf(&out, "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\x7f/" "\xef\xbf\xbd\xc3\xa4"
+    assert_buf(&out, "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\x7f/"
+                     "\xef\xbf\xbd\xc3\xa4"
                      "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
     buf_clear(&out);
     json_quote(&out, (struct str){0});

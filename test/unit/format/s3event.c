@@ -25,18 +25,18 @@ static void test_record(void **state)
     (void)state;
     CLEAN(buf_done) struct buf out = BUF_INIT(10000);
     s3event_write(&out, &example);
-    assert_buf(&out,
-               "{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
-               "\"awsRegion\":\"us-east-1\",\"eventTime\":\"2026-01-02T03:04:05.678Z\","
-               "\"eventName\":\"ObjectCreated:Put\",\"userIdentity\":{\"principalId\":\"AWS:ROOT\"},"
-               "\"requestParameters\":{\"sourceIPAddress\":\"127.0.0.1\"},"
-               "\"responseElements\":{\"x-amz-request-id\":\"R1\",\"x-amz-id-2\":\"H\\\"2\"},"
-               "\"s3\":{\"s3SchemaVersion\":\"1.0\",\"configurationId\":\"c\","
-               "\"bucket\":{\"name\":\"photos\",\"ownerIdentity\":{\"principalId\":\"OWNER\"},"
-               "\"arn\":\"arn:aws:s3:::photos\"},"
-               "\"object\":{\"key\":\"in/my+cat%2B%C3%A4.jpg\",\"size\":5000000000,"
-               "\"eTag\":\"d41d8cd98f00b204e9800998ecf8427e\","
-               "\"sequencer\":\"000000000000002A\"}}}]}");
+    assert_buf(
+        &out, "{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
+              "\"awsRegion\":\"us-east-1\",\"eventTime\":\"2026-01-02T03:04:05.678Z\","
+              "\"eventName\":\"ObjectCreated:Put\",\"userIdentity\":{\"principalId\":\"AWS:ROOT\"},"
+              "\"requestParameters\":{\"sourceIPAddress\":\"127.0.0.1\"},"
+              "\"responseElements\":{\"x-amz-request-id\":\"R1\",\"x-amz-id-2\":\"H\\\"2\"},"
+              "\"s3\":{\"s3SchemaVersion\":\"1.0\",\"configurationId\":\"c\","
+              "\"bucket\":{\"name\":\"photos\",\"ownerIdentity\":{\"principalId\":\"OWNER\"},"
+              "\"arn\":\"arn:aws:s3:::photos\"},"
+              "\"object\":{\"key\":\"in/my+cat%2B%C3%A4.jpg\",\"size\":5000000000,"
+              "\"eTag\":\"d41d8cd98f00b204e9800998ecf8427e\","
+              "\"sequencer\":\"000000000000002A\"}}}]}");
     struct err err = {0};
     CLEAN_JSON json_t *json = NULL;
     assert_ok(json_parse(buf_str(&out), &json, &err), err);
@@ -96,8 +96,14 @@ static void test_types(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         assert_ok(s3event_type_check(str_of(good[i]), &err), err);
     }
-    static const char *const bad[] = {"", "s3:", "s3:*", "s3:ObjectCreated", "ObjectCreated:*",
-                                      "s3:objectcreated:*", "s3:ObjectCreated:Get", "*"};
+    static const char *const bad[] = {"",
+                                      "s3:",
+                                      "s3:*",
+                                      "s3:ObjectCreated",
+                                      "ObjectCreated:*",
+                                      "s3:objectcreated:*",
+                                      "s3:ObjectCreated:Get",
+                                      "*"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_err(s3event_type_check(str_of(bad[i]), &err), ERR_INVALID, err, "not supported");
         assert_string_equal(err_aws_name(&err), "InvalidArgument");
@@ -111,8 +117,8 @@ static void test_rules(void **state)
     struct s3event_rule rule = {types, 2, STR("in/"), STR(".jpg")};
     assert_true(s3event_rule_matches(&rule, STR("ObjectCreated:Put"), STR("in/a.jpg")));
     assert_true(s3event_rule_matches(&rule, STR("s3:ObjectRemoved:Delete"), STR("in/.jpg")));
-    assert_false(s3event_rule_matches(&rule, STR("ObjectRemoved:DeleteMarkerCreated"),
-                                      STR("in/a.jpg")));
+    assert_false(
+        s3event_rule_matches(&rule, STR("ObjectRemoved:DeleteMarkerCreated"), STR("in/a.jpg")));
     assert_false(s3event_rule_matches(&rule, STR("ObjectCreated:Put"), STR("in/a.JPG")));
     assert_false(s3event_rule_matches(&rule, STR("ObjectCreated:Put"), STR("out/a.jpg")));
     assert_false(s3event_rule_matches(&rule, STR("ObjectCreated:Put"), STR("")));

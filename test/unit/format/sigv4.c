@@ -209,11 +209,10 @@ static void test_s3_get_example(void **state)
 {
     (void)state;
     struct err err = {0};
-    const struct sigv4_header headers[] = {
-        {STR("Host"), STR("examplebucket.s3.amazonaws.com")},
-        {STR("Range"), STR("bytes=0-9")},
-        {STR("x-amz-content-sha256"), STR(SIGV4_EMPTY_SHA256)},
-        {STR("x-amz-date"), STR("20130524T000000Z")}};
+    const struct sigv4_header headers[] = {{STR("Host"), STR("examplebucket.s3.amazonaws.com")},
+                                           {STR("Range"), STR("bytes=0-9")},
+                                           {STR("x-amz-content-sha256"), STR(SIGV4_EMPTY_SHA256)},
+                                           {STR("x-amz-date"), STR("20130524T000000Z")}};
     struct sigv4_request request = {.flavour = SIGV4_S3,
                                     .method = STR("GET"),
                                     .path = STR("/test.txt"),
@@ -291,9 +290,9 @@ static void signed_request_make(struct signed_request *s, enum sigv4_flavour fla
                                         .query = STR("b=2&a=1"),
                                         .headers = s->headers,
                                         .header_count = 4};
-    assert_ok(sigv4_sign(&s->request, &example, STR("us-east-1"), STR("s3"), EXAMPLE_MS, &s->value,
-                         &err),
-              err);
+    assert_ok(
+        sigv4_sign(&s->request, &example, STR("us-east-1"), STR("s3"), EXAMPLE_MS, &s->value, &err),
+        err);
     s->headers[4] = (struct sigv4_header){STR("authorization"), buf_str(&s->value)};
     s->request.header_count = 5;
     assert_int_equal(sigv4_auth_find(&s->request, &s->keep, &s->auth, &err), 1);
@@ -624,24 +623,15 @@ static void test_policy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_s3_get_example),
-        cmocka_unit_test(test_s3_put_example),
-        cmocka_unit_test(test_s3_presigned_example),
-        cmocka_unit_test(test_tampered),
-        cmocka_unit_test(test_header_not_signed),
-        cmocka_unit_test(test_service_names),
-        cmocka_unit_test(test_scope_date),
-        cmocka_unit_test(test_presigned_expiry),
-        cmocka_unit_test(test_anonymous),
-        cmocka_unit_test(test_date_header),
-        cmocka_unit_test(test_authorization_cases),
-        cmocka_unit_test(test_query_bad),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_key_cache),
-        cmocka_unit_test(test_hmac),
-        cmocka_unit_test(test_payload_kinds),
-        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_vectors),          cmocka_unit_test(test_s3_get_example),
+        cmocka_unit_test(test_s3_put_example),   cmocka_unit_test(test_s3_presigned_example),
+        cmocka_unit_test(test_tampered),         cmocka_unit_test(test_header_not_signed),
+        cmocka_unit_test(test_service_names),    cmocka_unit_test(test_scope_date),
+        cmocka_unit_test(test_presigned_expiry), cmocka_unit_test(test_anonymous),
+        cmocka_unit_test(test_date_header),      cmocka_unit_test(test_authorization_cases),
+        cmocka_unit_test(test_query_bad),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_key_cache),        cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_payload_kinds),    cmocka_unit_test(test_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,10 +19,11 @@ static void test_good(void **state)
 static void test_bad(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf", "\xc3",
-                                      "\xe0\x9f\xbf", "\xed\xa0\x80",     "\xe2\x82", "\xe2\x28\xa1",
-                                      "\xff",         "\xf0\x8f\xbf\xbf", "\xf5\x80\x80\x80",
-                                      "\xf4\x90\x80\x80", "\xf0\x90\x80"};
+    static const char *const bad[] = {
+        "\x80",         "\xc0\x80",         "\xc1\xbf",         "\xc3",
+        "\xe0\x9f\xbf", "\xed\xa0\x80",     "\xe2\x82",         "\xe2\x28\xa1",
+        "\xff",         "\xf0\x8f\xbf\xbf", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80",
+        "\xf0\x90\x80"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_int_equal(utf8_next(str_of(bad[i])), 0);
         assert_false(utf8_ok(str_of(bad[i])));

@@ -198,10 +198,14 @@ static void test_write_and_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),        cmocka_unit_test(test_lookups),
-        cmocka_unit_test(test_null_lookups), cmocka_unit_test(test_node_limit),
-        cmocka_unit_test(test_long_text),    cmocka_unit_test(test_write),
-        cmocka_unit_test(test_escape_odd_bytes), cmocka_unit_test(test_write_and_read),
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_null_lookups),
+        cmocka_unit_test(test_node_limit),
+        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_escape_odd_bytes),
+        cmocka_unit_test(test_write_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,9 +187,9 @@ static void test_nul_and_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),           cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_lookups),         cmocka_unit_test(test_subtree_to_json),
-        cmocka_unit_test(test_text_limit),      cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_cases),         cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_lookups),       cmocka_unit_test(test_subtree_to_json),
+        cmocka_unit_test(test_text_limit),    cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_nul_and_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
