@@ -4,7 +4,9 @@
 #include "api/auth.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "format/uri.h"
 #include "format/xml.h"
+#include "iam/session.h"
 
 #define KEEP_MAX (64 * 1024) // decoded query parameters
 
@@ -172,6 +174,31 @@ static void key_find(struct api *api, struct str secret, const struct sigv4_scop
     sigv4_key_get(api->keys, secret, scope, ret);
 }
 
+// Temporary credentials are their token: it stands in a header or in the query.
+static int session_find(struct api *api, const struct http_request *req, struct str access_key,
+                        enum auth_style style, struct auth *ret, struct session *session,
+                        struct err *err)
+{
+    CLEAN(buf_done) struct buf token = BUF_INIT(SESSION_TOKEN_MAX);
+    buf_add_str(&token, http_request_header(req, "x-amz-security-token"));
+    if (token.size == 0) {
+        TRY(uri_query_get(req->query, STR("X-Amz-Security-Token"), &token, err));
+    }
+    struct err why = {0};
+    if (session_open(str_of(api->secret_key), access_key, buf_str(&token), clock_wall_ms(), session,
+                     &why) < 0) {
+        bool expired = strcmp(err_aws_name(&why), "ExpiredToken") == 0;
+        bool s3 = style == AUTH_STYLE_S3;
+        return err_aws(err, s3 ? ERR_INVALID : ERR_DENIED,
+                       expired ? (s3 ? "ExpiredToken" : "ExpiredTokenException")
+                               : (s3 ? "InvalidToken" : "UnrecognizedClientException"),
+                       "%s", why.text);
+    }
+    text_copy(ret->role, sizeof ret->role, str_of(session->role));
+    text_copy(ret->session, sizeof ret->session, str_of(session->name));
+    return 0;
+}
+
 int auth_headers(struct api *api, const struct http_request *req, enum auth_style style,
                  struct auth *ret, struct err *err)
 {
@@ -186,7 +213,13 @@ int auth_headers(struct api *api, const struct http_request *req, enum auth_styl
     }
     TRY(rc);
     struct str secret = {0};
-    rc = auth_secret(api, auth.scope.access_key, style, &secret, err);
+    struct session session;
+    if (str_starts(auth.scope.access_key, STR("ASIA"))) {
+        rc = session_find(api, req, auth.scope.access_key, style, ret, &session, err);
+        secret = rc < 0 ? secret : str_of(session.secret_key);
+    } else {
+        rc = auth_secret(api, auth.scope.access_key, style, &secret, err);
+    }
     if (rc < 0 && !api->settings->insecure) {
         return rc;
     }

@@ -17,6 +17,7 @@
 //     presigned and expired  AccessDenied                  InvalidSignatureException
 //     signature              SignatureDoesNotMatch         InvalidSignatureException
 //     body tampered with     XAmzContentSHA256Mismatch     InvalidSignatureException
+//     session token          InvalidToken, ExpiredToken    UnrecognizedClientException, Expired…
 #pragma once
 
 #include "api/api.h"
@@ -41,6 +42,7 @@ struct auth {
     char date[17]; // of the signature: "20150830T123600Z"; the scope's is its first 8
     bool anonymous, presigned;
     bool unchecked;        // --insecure: no signature is checked, a chunk's neither
+    char role[300], session[65]; // of temporary credentials: the role's ARN, the session's name
     char signature[65];    // the seed of a chunk signature chain
     unsigned char key[32]; // the signing key, for the same
 };

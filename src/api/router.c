@@ -2,6 +2,7 @@
 // Which service is asked? What the signature is scoped to says it; where nothing is signed, the path
 // does. The first stop of every request in api/.
 #include "api/api.h"
+#include "api/query.h"
 #include "api/reply.h"
 #include "base/mem.h"
 #include "format/uri.h"
@@ -124,6 +125,10 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
         handler = admin_route(req, api);
     } else if (str_eq(service, STR("lambda")) || (service.size == 0 && is_lambda(req->path))) {
         handler = lambda_route(req, api);
+    } else if (str_eq(service, STR("iam"))) {
+        handler = iam_route(req, api);
+    } else if (str_eq(service, STR("sts"))) {
+        handler = sts_route(req, api);
     } else if (service.size > 0) {
         return refuse(req, service);
     }
