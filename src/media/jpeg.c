@@ -22,6 +22,7 @@ enum jpeg_message {
 #define SCANS_MAX     100 // of a progressive file; encoders write about ten
 #define ROWS_AT_ONCE  16  // more than the library hands out at a time
 #define DETAIL        2   // decode to at least so many times the size that is wanted
+#define SMOOTH        1.5 // smooth chroma up to so many times it
 #define JPEG_EXIF     (JPEG_APP0 + 1)
 
 struct jpeg {
@@ -53,7 +54,13 @@ _Noreturn static void leave_damaged(struct jpeg *jpeg)
 
 _Noreturn static void on_error(j_common_ptr lib)
 {
-    leave_damaged(lib->client_data);
+    struct jpeg *jpeg = lib->client_data;
+    if (lib->err->msg_code == JERR_IMAGE_TOO_BIG) {
+        err_set(jpeg->err, ERR_INVALID, "a JPEG of %u x %u pixels is over the limit of %ld a side",
+                jpeg->lib.image_width, jpeg->lib.image_height, (long)JPEG_MAX_DIMENSION);
+        leave(jpeg);
+    }
+    leave_damaged(jpeg);
 }
 
 // Warnings of a picture that is all there are let go; the others mean that some of it was made up.
@@ -122,18 +129,24 @@ static void read_orientation(struct jpeg *jpeg)
     }
 }
 
+// True when the picture at so many eighths of its size has `times` the size that is wanted.
+static bool is_enough(const struct jpeg *jpeg, uint64_t eighths, double times)
+{
+    double width = (double)jpeg->lib.image_width, height = (double)jpeg->lib.image_height;
+    double shorter = width < height ? width : height, longer = width < height ? height : width;
+    double shrunk = (double)eighths / 8;
+    return shorter * shrunk >= jpeg->want->shorter * times &&
+           longer * shrunk >= jpeg->want->longer * times;
+}
+
 // 1, 2, 4 or 8 eighths: these have fast inverse transforms.
 static unsigned eighths_for(const struct jpeg *jpeg)
 {
-    uint64_t width = jpeg->lib.image_width, height = jpeg->lib.image_height;
-    uint64_t shorter = width < height ? width : height, longer = width < height ? height : width;
-    uint64_t want_shorter = (uint64_t)jpeg->want->shorter, want_longer = (uint64_t)jpeg->want->longer;
-    if (want_shorter == 0 && want_longer == 0) {
+    if (jpeg->want->shorter == 0 && jpeg->want->longer == 0) {
         return 8;
     }
     unsigned eighths = 1;
-    while (eighths < 8 && (shorter * eighths < want_shorter * DETAIL * 8 ||
-                           longer * eighths < want_longer * DETAIL * 8)) {
+    while (eighths < 8 && !is_enough(jpeg, eighths, DETAIL)) {
         eighths *= 2;
     }
     return eighths;
@@ -153,8 +166,9 @@ static void choose_output(struct jpeg *jpeg)
     lib->scale_denom = 8;
     lib->dct_method = JDCT_ISLOW;
     lib->do_block_smoothing = FALSE;
-    // Smooth chroma makes no difference to what is about to be made smaller.
-    lib->do_fancy_upsampling = jpeg->want->shorter == 0 && jpeg->want->longer == 0;
+    // Smooth chroma makes no difference to what is about to be made much smaller.
+    bool any = jpeg->want->shorter > 0 || jpeg->want->longer > 0;
+    lib->do_fancy_upsampling = !any || !is_enough(jpeg, lib->scale_num, SMOOTH);
 }
 
 // A file of several scans is kept in memory as coefficients until the last one is read.
