@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors as they go into a model and come out of it: a type, a shape, and bytes that belong to
-// somebody else, dense and row-major, in the machine's byte order.
+// somebody else, dense and row-major, in the machine's byte order. An element of a tensor of strings
+// is a struct str whose bytes are followed by a NUL.
 #pragma once
 
 #include "base/err.h"
@@ -23,7 +24,7 @@
     X(TENSOR_INT16, 5, 2, "int16", "INT16", "i2")                                                  \
     X(TENSOR_INT32, 6, 4, "int32", "INT32", "i4")                                                  \
     X(TENSOR_INT64, 7, 8, "int64", "INT64", "i8")                                                  \
-    X(TENSOR_STRING, 8, 0, "string", "BYTES", NULL)                                                \
+    X(TENSOR_STRING, 8, sizeof(struct str), "string", "BYTES", NULL)                                                \
     X(TENSOR_BOOL, 9, 1, "bool", "BOOL", "b1")                                                     \
     X(TENSOR_FLOAT16, 10, 2, "float16", "FP16", "f2")                                              \
     X(TENSOR_FLOAT64, 11, 8, "float64", "FP64", "f8")                                              \

@@ -32,10 +32,13 @@ static bool is_channels(int64_t dim)
 // One input of [N,C,H,W] or [N,H,W,C] with 1 or 3 channels, of a type pictures come in.
 static bool takes_picture(const struct model *model)
 {
+    if (model->input_count != 1) {
+        return false;
+    }
     const struct engine_value *in = &model->inputs[0];
     bool type = in->type == TENSOR_FLOAT32 || in->type == TENSOR_FLOAT16 ||
                 in->type == TENSOR_UINT8;
-    return model->input_count == 1 && type && in->rank == 4 &&
+    return type && in->rank == 4 &&
            (is_channels(in->dims[1]) || is_channels(in->dims[3]));
 }
 
@@ -282,12 +285,15 @@ static void guess_rest(struct spec_input *input, bool gray, bool preset_guessed,
 int guess_input(struct spec *spec, const struct model *model, json_t *notes, struct err *err)
 {
     struct spec_input *input = &spec->input;
+    if (model->input_count != 1) {
+        return err_set(err, ERR_INVALID, "the model takes %zu inputs, a picture is one; use "
+                       "\"task: tensor\"", model->input_count);
+    }
     const struct engine_value *in = &model->inputs[0];
-    if (model->input_count != 1 || in->rank != 4) {
+    if (in->rank != 4) {
         char shape[TENSOR_SHAPE_TEXT_MAX];
-        return err_set(err, ERR_INVALID, "the model takes %zu inputs, the first \"%s\" of %s; a "
-                       "picture is one input of 4 dimensions; use \"task: tensor\"",
-                       model->input_count, in->name,
+        return err_set(err, ERR_INVALID, "the model's input \"%s\" is %s, a picture has 4 "
+                       "dimensions; use \"task: tensor\"", in->name,
                        tensor_shape_text(in->dims, in->rank, shape));
     }
     int channels_at = guess_layout(spec, in, notes);

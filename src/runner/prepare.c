@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/json.h"
+#include "format/onnx.h"
 #include "runner/describe.h"
+#include "runner/files.h"
 #include "runner/package.h"
 #include "runner/prepared.h"
 #include "sandbox/jail.h"
@@ -43,6 +45,12 @@ static uint32_t next_random(uint32_t *state) // xorshift
 static void fill_random(struct tensor *tensor, uint32_t *state)
 {
     size_t count = tensor->size / tensor_type_size(tensor->type);
+    for (size_t i = 0; tensor->type == TENSOR_STRING && i < count; i++) {
+        ((struct str *)tensor->data)[i] = STR("text");
+    }
+    if (tensor->type == TENSOR_STRING) {
+        return;
+    }
     bool floats = tensor->type == TENSOR_FLOAT32 || tensor->type == TENSOR_FLOAT16 ||
                   tensor->type == TENSOR_FLOAT64 || tensor->type == TENSOR_BFLOAT16;
     for (size_t i = 0; i < count; i++) {
@@ -88,7 +96,7 @@ static int compare_one(const char *name, const struct tensor *a, const struct te
     bool half = a->type == TENSOR_FLOAT16 || a->type == TENSOR_BFLOAT16;
     double allowed = half ? 1e-2 : 1e-4;
     size_t count = a->size / tensor_type_size(a->type);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; a->type != TENSOR_STRING && i < count; i++) {
         double x = tensor_get(a, i), y = tensor_get(b, i);
         bool same = (isnan(x) && isnan(y)) || fabs(x - y) <= allowed * fmax(1, fabs(x));
         if (!same) {
@@ -182,6 +190,16 @@ static int prepare_model(struct preparation *p, struct err *err)
     return 0;
 }
 
+// Before the engine sees it, since this one can say where in the file what is wrong.
+static int check_file(const char *path, struct err *err)
+{
+    CLEAN(files_unmap) struct str map = {0};
+    TRY(files_map(path, &map, err));
+    CLEAN(onnx_facts_done) struct onnx_facts facts = {0};
+    int rc = onnx_inspect(map, &facts, err);
+    return rc < 0 ? err_prefix(err, "%s", strrchr(path, '/') + 1) : 0;
+}
+
 static int open_original(struct preparation *p, const struct package_source *source,
                          struct err *err)
 {
@@ -190,6 +208,9 @@ static int open_original(struct preparation *p, const struct package_source *sou
     package->notes = json_array();
     if (package->model_path && !p->engine) {
         return err_set(err, ERR_UNAVAILABLE, "%s", p->engine_err.text);
+    }
+    if (package->model_path) {
+        TRY(check_file(package->model_path, err));
     }
     int64_t began = clock_mono_us();
     TRY(package_load(package, p->engine, NULL, 1, err));

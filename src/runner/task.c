@@ -33,13 +33,16 @@ static bool zeros(const struct engine_value *value, struct tensor *ret)
     int64_t count = tensor_elements(ret->dims, ret->rank);
     ret->size = count < 0 ? 0 : (size_t)count * tensor_type_size(ret->type);
     ret->data = mem_alloc(ret->size);
+    for (size_t i = 0; value->type == TENSOR_STRING && i < (size_t)count; i++) {
+        ((struct str *)ret->data)[i] = STR("");
+    }
     return fixed;
 }
 
 int task_warm_zeros(struct package *package, struct err *err)
 {
     struct model *model = package->model;
-    struct tensor inputs[ENGINE_VALUES_MAX], outputs[ENGINE_VALUES_MAX];
+    struct tensor inputs[ENGINE_VALUES_MAX] = {{0}}, outputs[ENGINE_VALUES_MAX];
     bool fixed = true;
     for (size_t i = 0; i < model->input_count; i++) {
         fixed = zeros(&model->inputs[i], &inputs[i]) && fixed;

@@ -9,6 +9,8 @@
 #include "runner/tensor_json.h"
 
 struct request {
+    json_t *root; // what strings point into
+
     struct tensor inputs[ENGINE_VALUES_MAX];
     void *heap[ENGINE_VALUES_MAX]; // their data
     bool named_list;               // the answer has the list form too
@@ -17,6 +19,7 @@ struct request {
 
 static void request_done(struct request *request, size_t count)
 {
+    json_decref(request->root);
     for (size_t i = 0; i < count; i++) {
         free(request->heap[i]);
     }
@@ -69,8 +72,8 @@ static int take_json(struct request *request, const struct model *model, struct 
 static int read_json(struct request *request, const struct model *model, struct str bytes,
                      struct err *err)
 {
-    CLEAN_JSON json_t *root = NULL;
-    TRY(json_parse(bytes, &root, err));
+    TRY(json_parse(bytes, &request->root, err));
+    const json_t *root = request->root;
     json_t *inputs = json_object_get(root, "inputs");
     if (json_is_object(inputs)) {
         const char *name;

@@ -11,9 +11,16 @@
 
 #define BAD(...) err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, __VA_ARGS__)
 
-static int put_number(struct tensor *tensor, size_t index, const json_t *value, struct err *err)
+static int put_element(struct tensor *tensor, size_t index, const json_t *value, struct err *err)
 {
-    if (json_is_integer(value) && tensor->type == TENSOR_INT64) { // exact beyond 2^53
+    if (tensor->type == TENSOR_STRING) {
+        struct str text = json_str(value);
+        if (!text.at || memchr(text.at, 0, text.size)) {
+            return BAD("element %zu must be a string without \\u0000, is %s", index,
+                       json_kind_name(value));
+        }
+        ((struct str *)tensor->data)[index] = text; // of the JSON, which outlives the run
+    } else if (json_is_integer(value) && tensor->type == TENSOR_INT64) { // exact beyond 2^53
         int64_t number = json_integer_value(value);
         memcpy((int64_t *)tensor->data + index, &number, sizeof(number));
     } else if (json_is_number(value)) {
@@ -69,7 +76,7 @@ static int fill_nested(const json_t *value, struct tensor *tensor, struct err *e
     for (size_t i = 0; i < count; i++) {
         const json_t *number = NULL;
         TRY(nested_at(value, tensor, i, &number, err));
-        TRY(put_number(tensor, i, number, err));
+        TRY(put_element(tensor, i, number, err));
     }
     return 0;
 }
@@ -119,7 +126,7 @@ static int from_object(const json_t *value, struct tensor *tensor, struct err *e
     }
     TRY(make_room(tensor, err));
     for (size_t i = 0; i < (size_t)count; i++) {
-        TRY(put_number(tensor, i, json_array_get(data, i), err));
+        TRY(put_element(tensor, i, json_array_get(data, i), err));
     }
     return 0;
 }
@@ -189,10 +196,10 @@ void tensor_to_json(const struct tensor *tensor, const char *name, struct buf *o
     buf_printf(out, "],\"datatype\":\"%s\",\"data\":[", tensor_type_kserve(tensor->type));
     size_t count = tensor->size / tensor_type_size(tensor->type);
     for (size_t i = 0; i < count && buf_ok(out); i++) {
-        if (i) {
-            buf_add_char(out, ',');
-        }
-        if (tensor->type == TENSOR_BOOL) {
+        buf_add_text(out, i ? "," : "");
+        if (tensor->type == TENSOR_STRING) {
+            json_quote(out, ((const struct str *)tensor->data)[i]);
+        } else if (tensor->type == TENSOR_BOOL) {
             buf_add_text(out, tensor_get(tensor, i) != 0 ? "true" : "false");
         } else {
             add_number(tensor, i, out);

@@ -84,14 +84,34 @@ static int open_library(struct ort *ort, const char *path, struct err *err)
 
 // ---- status and options ----
 
+// Errors often begin with what is of no use to whoever sees them: "Load model from PATH failed:",
+// and "/…/file.cc:12 type function(parameters) ". Copies without it, up to the line's end.
+static void add_reason(const char *text, char *ret, size_t size)
+{
+    const char *failed = strstr(text, " failed:");
+    if (strncmp(text, "Load model from ", 16) == 0 && failed) {
+        text = failed + 8;
+    }
+    size_t length = strcspn(text, "\n");
+    const char *place = strstr(text, "/onnxruntime_src/");
+    const char *after = place ? strstr(place, ") ") : NULL;
+    if (!after || after > text + length) {
+        place = after = text + length;
+    } else {
+        after += 2;
+    }
+    snprintf(ret, size, "%.*s%.*s", (int)(place - text), text, (int)(text + length - after),
+             after);
+}
+
 int ort_check(const struct ort *ort, ort_rc rc, int code, const char *what, struct err *err)
 {
     if (!rc) {
         return 0;
     }
-    const char *text = ort->api.GetErrorMessage(rc);
-    int size = (int)strcspn(text, "\n");
-    err_set(err, code, "%s: %.*s", what, size, text);
+    char reason[ERR_TEXT_MAX];
+    add_reason(ort->api.GetErrorMessage(rc), reason, sizeof(reason));
+    err_set(err, code, "%s: %s", what, reason);
     ort->api.ReleaseStatus(rc);
     return code;
 }

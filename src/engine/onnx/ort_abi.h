@@ -59,10 +59,16 @@ typedef struct ort_status *ort_rc;
                                         struct ort_allocator *, char **))                          \
     X(SessionGetOutputName, 37, ort_rc, (const struct ort_session *, size_t,                       \
                                          struct ort_allocator *, char **))                         \
+    X(CreateTensorAsOrtValue, 48, ort_rc, (struct ort_allocator *, const int64_t *dims, size_t rank, \
+                                           int type, struct ort_value **))                         \
     X(CreateTensorWithDataAsOrtValue, 49, ort_rc, (const struct ort_memory_info *, void *, size_t, \
                                                    const int64_t *dims, size_t rank, int type,     \
                                                    struct ort_value **))                           \
     X(GetTensorMutableData, 51, ort_rc, (struct ort_value *, void **))                             \
+    X(FillStringTensor, 52, ort_rc, (struct ort_value *, const char *const *, size_t))             \
+    X(GetStringTensorDataLength, 53, ort_rc, (const struct ort_value *, size_t *))                 \
+    X(GetStringTensorContent, 54, ort_rc, (const struct ort_value *, void *, size_t,               \
+                                           size_t *offsets, size_t))                               \
     X(CastTypeInfoToTensorInfo, 55, ort_rc, (const struct ort_type_info *,                         \
                                              const struct ort_tensor_info **))                     \
     X(GetOnnxTypeFromTypeInfo, 56, ort_rc, (const struct ort_type_info *, int *))                  \

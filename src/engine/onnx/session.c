@@ -19,6 +19,7 @@ struct ort_model {
     size_t map_size;
     const char **input_names, **output_names; // borrowed from the values
     struct ort_value **values, **answers;     // of the last run
+    char **texts;                             // of the answers that are strings
 };
 
 #define ORT_TRY(call) TRY(ort_check(ort, (call), ERR_INVALID, "the model", err))
@@ -86,8 +87,8 @@ static int read_values(struct ort_model *m, bool is_input, size_t count,
                        struct engine_value **ret_values, size_t *ret_count, const char ***ret_names,
                        struct err *err)
 {
-    if (count == 0 || count > ENGINE_VALUES_MAX) {
-        return err_set(err, ERR_UNSUPPORTED, "the model has %zu %s, must have 1 to %d", count,
+    if ((count == 0 && !is_input) || count > ENGINE_VALUES_MAX) {
+        return err_set(err, ERR_UNSUPPORTED, "the model has %zu %s, %d are the most", count,
                        is_input ? "inputs" : "outputs", ENGINE_VALUES_MAX);
     }
     *ret_values = mem_alloc(count * sizeof(**ret_values));
@@ -112,6 +113,7 @@ static int describe(struct ort_model *m, struct err *err)
                     err));
     m->values = mem_alloc(inputs * sizeof(struct ort_value *));
     m->answers = mem_alloc(outputs * sizeof(struct ort_value *));
+    m->texts = mem_alloc(outputs * sizeof(char *));
     return 0;
 }
 
@@ -184,6 +186,14 @@ int ort_load(struct engine *engine, const struct model_source *source, struct mo
     return 0;
 }
 
+static void release_texts(struct ort_model *m)
+{
+    for (size_t i = 0; m->texts && i < m->model.output_count; i++) {
+        free(m->texts[i]);
+        m->texts[i] = NULL;
+    }
+}
+
 static void release(struct ort_model *m, struct ort_value **values, size_t count)
 {
     for (size_t i = 0; values && i < count; i++) {
@@ -199,6 +209,7 @@ void ort_unload(struct model *model)
     struct ort_model *m = CONTAINER_OF(model, struct ort_model, model);
     release(m, m->values, model->input_count);
     release(m, m->answers, model->output_count);
+    release_texts(m);
     if (m->session) {
         m->ort->api.ReleaseSession(m->session);
     }
@@ -217,13 +228,68 @@ void ort_unload(struct model *model)
     free(m->output_names);
     free(m->values);
     free(m->answers);
+    free(m->texts);
     free(m);
 }
 
 // ---- running ----
 
+// Strings go in as C strings: the library has no other way to take them all at once.
+static int make_strings(const struct ort *ort, const struct tensor *in, struct ort_value **ret,
+                        struct err *err)
+{
+    size_t count = in->size / sizeof(struct str);
+    const struct str *strings = in->data;
+    ORT_TRY(ort->api.CreateTensorAsOrtValue(ort->allocator, in->dims, in->rank, TENSOR_STRING,
+                                            ret));
+    CLEAN_MEM const char **texts = mem_alloc(count * sizeof(*texts));
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = strings[i].at;
+    }
+    ORT_TRY(ort->api.FillStringTensor(*ret, texts, count));
+    return 0;
+}
+
+static int make_value(const struct ort *ort, const struct tensor *in, const char *name,
+                      struct ort_value **ret, struct err *err)
+{
+    if (in->type == TENSOR_STRING) {
+        return make_strings(ort, in, ret, err);
+    }
+    return ort_check(ort, ort->api.CreateTensorWithDataAsOrtValue(ort->memory, in->data, in->size,
+                                                                  in->dims, in->rank,
+                                                                  (int)in->type, ret),
+                     ERR_INVALID, name, err);
+}
+
+// One block: the views, then the texts, each with a NUL.
+static int read_strings(const struct ort *ort, struct ort_value *value, struct tensor *ret,
+                        char **ret_block, struct err *err)
+{
+    size_t count = ret->size / sizeof(struct str), length = 0;
+    ORT_TRY(ort->api.GetStringTensorDataLength(value, &length));
+    CLEAN_MEM char *joined = mem_alloc(length);
+    CLEAN_MEM size_t *offsets = mem_alloc((count + 1) * sizeof(*offsets));
+    if (count) {
+        ORT_TRY(ort->api.GetStringTensorContent(value, joined, length, offsets, count));
+    }
+    offsets[count] = length;
+    char *block = mem_alloc(ret->size + length + count);
+    struct str *strings = (struct str *)(void *)block;
+    char *at = block + ret->size;
+    for (size_t i = 0; i < count; i++) {
+        CHECK(offsets[i] <= offsets[i + 1] && offsets[i + 1] <= length);
+        strings[i] = str_n(at, offsets[i + 1] - offsets[i]);
+        memcpy(at, joined + offsets[i], strings[i].size);
+        at += strings[i].size + 1;
+    }
+    *ret_block = block;
+    ret->data = block;
+    return 0;
+}
+
 static int read_answer(const struct ort *ort, struct ort_value *value, struct tensor *ret,
-                       struct err *err)
+                       char **ret_text, struct err *err)
 {
     struct ort_tensor_info *info = NULL;
     ORT_TRY(ort->api.GetTensorTypeAndShape(value, &info));
@@ -238,6 +304,9 @@ static int read_answer(const struct ort *ort, struct ort_value *value, struct te
     *ret = (struct tensor){.type = shape.type, .rank = shape.rank,
                            .size = (size_t)elements * tensor_type_size(shape.type)};
     memcpy(ret->dims, shape.dims, sizeof(ret->dims));
+    if (ret->type == TENSOR_STRING) {
+        return read_strings(ort, value, ret, ret_text, err);
+    }
     ORT_TRY(ort->api.GetTensorMutableData(value, &ret->data));
     return 0;
 }
@@ -249,12 +318,9 @@ int ort_run(struct model *model, const struct tensor *inputs, struct tensor *out
     const struct ort *ort = m->ort;
     release(m, m->answers, model->output_count);
     release(m, m->values, model->input_count);
+    release_texts(m);
     for (size_t i = 0; i < model->input_count; i++) {
-        const struct tensor *in = &inputs[i];
-        TRY(ort_check(ort, ort->api.CreateTensorWithDataAsOrtValue(
-                               ort->memory, in->data, in->size, in->dims, in->rank, (int)in->type,
-                               &m->values[i]),
-                      ERR_INVALID, model->inputs[i].name, err));
+        TRY(make_value(ort, &inputs[i], model->inputs[i].name, &m->values[i], err));
     }
     TRY(ort_check(ort, ort->api.Run(m->session, NULL, m->input_names,
                                     (const struct ort_value *const *)m->values,
@@ -262,7 +328,7 @@ int ort_run(struct model *model, const struct tensor *inputs, struct tensor *out
                                     m->answers),
                   ERR_FUNCTION, "the model failed", err));
     for (size_t i = 0; i < model->output_count; i++) {
-        TRY(read_answer(ort, m->answers[i], &outputs[i], err));
+        TRY(read_answer(ort, m->answers[i], &outputs[i], &m->texts[i], err));
     }
     return 0;
 }
