@@ -10,12 +10,13 @@
 #include "config/settings.h"
 #include "core/identity.h"
 #include "dispatch/dispatch.h"
+#include "iam/session.h"
 #include "io/pressure.h"
 #include "observe/logs.h"
-#include "store/function.h"
 #include "store/object.h"
 #include "worker/runner_fleet.h"
 #include "worker/runtime.h"
+#include "worker/spawn_config.h"
 #include "worker/template.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ struct server {
     struct api_settings api_settings;
     struct api api;
     struct templates *templates;
+    struct session_keys keys; // of the process that is being started
     struct http_server *http;
     struct watch signals;
     struct timer drain_limit;
@@ -130,6 +132,7 @@ static int endpoint_write(struct server *s, char **ret_url, struct err *err)
     bool any = str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")) || host.size == 0;
     host = any ? STR("127.0.0.1") : host;
     *ret_url = mem_printf("http://" STR_FMT ":%d", STR_ARG(host), http_server_port(s->http));
+    templates_endpoint(s->templates, *ret_url);
     CLEAN_MEM char *path = mem_printf("%s/endpoint", s->settings.data);
     CLEAN_MEM char *text = mem_printf("%s\n", *ret_url);
     return file_replace(path, 0644, text, err);
@@ -142,11 +145,19 @@ static void on_memory_short(struct pressure *pressure)
     dispatch_relieve(CONTAINER_OF(pressure, struct server, pressure)->api.dispatch);
 }
 
-static int function_each(void *ctx, struct function *function)
+// Temporary credentials of a function's process: its role's, named after the function.
+static void identify(void *ctx, const struct function *f, struct spawn_identity *ret)
 {
     struct server *s = ctx;
-    dispatch_function_set(s->api.dispatch, function);
-    return 0;
+    struct err err = {0};
+    if (!f->role || session_mint(str_of(s->api.secret_key), str_of(f->role), str_of(f->name),
+                                 clock_wall_ms() + CREDENTIALS_MS, &s->keys, &err) < 0) {
+        log_warn("%s runs without credentials: %s", f->name, f->role ? err.text : "it has no role");
+        return;
+    }
+    ret->access_key = s->keys.access_key;
+    ret->secret_key = s->keys.secret_key;
+    ret->session_token = s->keys.token;
 }
 
 static int store_up(struct server *s, struct err *err)
@@ -172,6 +183,8 @@ static int dispatch_up(struct server *s, struct err *err)
         .idle_us = s->settings.template_idle_ms * 1000,
         .functions_max = TEMPLATES_MAX,
         .region = s->settings.region,
+        .identify = identify,
+        .ctx = s,
     };
     s->templates = templates_new(s->api.loop, &templates);
     s->api.fleet = runner_fleet_new(s->api.loop, s->api.store, s->templates);
@@ -189,11 +202,10 @@ static int dispatch_up(struct server *s, struct err *err)
     };
     s->api.dispatch =
         dispatch_new(s->api.loop, s->api.store, s->api.fleet, s->api.observe, &options);
-    TRY(function_load_all(store_reader(s->api.store), function_each, s, err));
     s->pressure.on_short = on_memory_short;
     s->pressure.watch.fd = -1;
     pressure_start(&s->pressure, s->api.loop);
-    return dispatch_resume(s->api.dispatch, err);
+    return 0;
 }
 
 static int http_up(struct server *s, struct err *err)
@@ -209,6 +221,8 @@ static int http_up(struct server *s, struct err *err)
     s->api.settings = &s->api_settings;
     s->api.started_ms = clock_wall_ms();
     s->api.pool = pool_new(s->api.loop, POOL_THREADS);
+    TRY(lambda_start(&s->api, err));
+    TRY(dispatch_resume(s->api.dispatch, err));
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
                                    .ctx = &s->api,
@@ -303,6 +317,7 @@ static void server_down(struct server *s)
         }
     }
     store_close(s->api.store);
+    lambda_stop(&s->api);
     dispatch_free(s->api.dispatch);
     runner_fleet_free(s->api.fleet);
     templates_free(s->templates);

@@ -39,7 +39,7 @@ struct template {
     bool ready;                // it has loaded; before, whoever forks from it would wait for that
     struct list spawnings;
     struct timer idle;
-    int64_t used_us;
+    int64_t born_us, used_us;
 };
 
 // A process of our own making, waited for so that it does not stay as a zombie. (Instances and
@@ -56,6 +56,7 @@ struct templates {
     char *runner, *region, *endpoint;
     struct map roots;     // struct template by runtime_program.key
     struct map functions; // by revision
+    struct map unforkable; // revisions whose processes cannot be forked once loaded
     struct list children;
 };
 
@@ -118,6 +119,7 @@ static struct template *template_new(struct templates *owner, struct function *f
     list_init(&t->spawnings);
     map_put(map_of(t), str_of(key), t);
     template_used(t);
+    t->born_us = t->used_us;
     return t;
 }
 
@@ -157,6 +159,9 @@ static int message_take(struct template *t, struct wire_message *m, struct err *
     }
     TRY(wire_get_ready(m, &ready, err));
     t->ready = !ready.error;
+    if (t->function && str_eq(ready.error_type, STR("Rouse.CannotFork"))) {
+        map_put(&t->owner->unforkable, str_of(t->key), t->owner);
+    }
     if (ready.error) {
         log_notice("%s: " STR_FMT ": " STR_FMT, name_of(t), STR_ARG(ready.error_type),
                    STR_ARG(ready.error_message));
@@ -303,6 +308,9 @@ static void spawn_write(struct wire_message *m, const struct templates *owner, e
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
     if (config) {
         struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint};
+        if (owner->options.identify) {
+            owner->options.identify(owner->options.ctx, f, &identity);
+        }
         spawn_config_write(&text, f, &identity);
     }
     const char *fallback = config ? "" : "model.yaml";
@@ -369,6 +377,10 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
     CLEAN(runtime_program_done) struct runtime_program program = {0};
     TRY(runtime_find(f->runtime, &program, err));
     struct template *t = map_get(&owner->functions, str_of(f->revision));
+    if (t && loop_now_us(owner->loop) - t->born_us > CREDENTIALS_MS * 1000 / 2) {
+        template_free(t); // what it holds of credentials is getting old
+        t = NULL;
+    }
     if (t && t->ready) {
         *ret_tier = TIER_WARM;
         template_used(t);
@@ -381,7 +393,8 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
 
 int templates_make(struct templates *owner, struct function *f, struct err *err)
 {
-    if (map_get(&owner->functions, str_of(f->revision))) {
+    if (map_get(&owner->functions, str_of(f->revision)) ||
+        map_get(&owner->unforkable, str_of(f->revision))) {
         return 0;
     }
     CLEAN(runtime_program_done) struct runtime_program program = {0};
@@ -403,6 +416,7 @@ int templates_make(struct templates *owner, struct function *f, struct err *err)
 
 void templates_drop(struct templates *owner, const struct function *f)
 {
+    map_remove(&owner->unforkable, str_of(f->revision));
     struct template *t = map_get(&owner->functions, str_of(f->revision));
     if (t) {
         template_free(t);
@@ -462,6 +476,7 @@ void templates_free(struct templates *owner)
     }
     all_free(&owner->functions);
     all_free(&owner->roots);
+    map_done(&owner->unforkable);
     LIST_EACH(child, &owner->children, struct child, link)
     {
         loop_unwatch(owner->loop, &child->watch);

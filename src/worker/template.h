@@ -15,12 +15,21 @@
 
 struct templates;
 
+struct spawn_identity;
+
 struct template_options {
     const char *runner; // path of rouse-runner
     int64_t idle_us;
     int functions_max;  // templates of functions; the longest unused goes first
     const char *region;
+    // Fills in access_key, secret_key and session_token, good for CREDENTIALS_MS, for one process of
+    // the function. The strings must live until the next call. NULL: processes have none.
+    void (*identify)(void *ctx, const struct function *f, struct spawn_identity *ret);
+    void *ctx;
 };
+
+// Processes get credentials for so long, and live for at most half of it.
+#define CREDENTIALS_MS (36ll * 3600 * 1000)
 
 struct templates *templates_new(struct loop *loop, const struct template_options *options);
 void templates_free(struct templates *templates); // all end at their end of file

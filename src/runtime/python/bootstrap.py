@@ -283,18 +283,20 @@ def cannot_fork():
 class Process:
     """What this process holds."""
 
+    control = -1  # the socket of this process, as a template
+    memory_kb = 0
     config = None
     handler = None
     error = None  # (type, message) when the function could not be loaded
     own_sockets = set()
-    log_fd = None
-    log_at = 0
 
 
 def standard_output_to(fd):
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)
+    sys.stdout.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+    sys.stderr.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
 
 
 def function_load(spawn):
@@ -364,6 +366,9 @@ def child_main(spawn, fds, began):
         title(spawn["function"])
         if Process.config is None:
             function_load(spawn)
+        else:  # its own credentials and log stream
+            Process.config = json.loads(spawn["config"])
+            os.environ.update(Process.config["environment"])
         if spawn["role"] == TEMPLATE:
             template_begin(sock, began)
         else:
