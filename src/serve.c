@@ -171,7 +171,7 @@ static int store_up(struct server *s, struct err *err)
     return 0;
 }
 
-static int dispatch_up(struct server *s, struct err *err)
+static void dispatch_up(struct server *s)
 {
     CLEAN_MEM char *runner = NULL;
     struct err no_runner = {0};
@@ -205,7 +205,6 @@ static int dispatch_up(struct server *s, struct err *err)
     s->pressure.on_short = on_memory_short;
     s->pressure.watch.fd = -1;
     pressure_start(&s->pressure, s->api.loop);
-    return 0;
 }
 
 static int http_up(struct server *s, struct err *err)
@@ -297,7 +296,7 @@ static int server_up(struct server *s, struct err *err)
     TRY(signals_up(s, err));
     TRY(store_up(s, err));
     TRY(credentials_load(s, err));
-    TRY(dispatch_up(s, err));
+    dispatch_up(s);
     return http_up(s, err);
 }
 
