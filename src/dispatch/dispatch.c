@@ -59,6 +59,9 @@ static void queue_take(struct lane *lane, struct job *job)
 {
     list_remove(&job->link);
     *(job->async ? &lane->queued_async : &lane->queued_sync) -= 1;
+    if (list_empty(&lane->queue)) {
+        list_remove(&lane->hungry_link);
+    }
 }
 
 // Jobs whose deadline passed while they waited. The queue is in order of arrival and all wait
@@ -145,9 +148,9 @@ void lane_turn(struct lane *lane)
         }
         worker_run(lane, worker, LIST_FIRST(&lane->queue, struct job, link));
     }
-    if (list_empty(&lane->queue) || !lane_may_run(lane)) {
+    if (!lane_may_run(lane)) {
         list_remove(&lane->hungry_link);
-    } else {
+    } else if (!list_empty(&lane->queue)) {
         lane_grow(lane);
     }
 }
@@ -336,8 +339,7 @@ static void refuse_due(struct timer *timer)
 
 static void look_due(struct timer *timer)
 {
-    struct dispatch *d = CONTAINER_OF(timer, struct dispatch, look);
-    worker_free_place(d);
+    places_look(CONTAINER_OF(timer, struct dispatch, look));
 }
 
 struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,

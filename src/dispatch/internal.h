@@ -67,7 +67,7 @@ struct dispatch {
     bool owed; // the next worker that has done its job gives its place to those who are hungry
     struct list refused; // struct job, to be settled on the next turn
     struct timer refuse;
-    struct timer look;  // hungry lanes look again for places
+    struct timer look;  // lanes that have no place have waited for one long enough
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;
@@ -85,6 +85,7 @@ void drained_check(struct dispatch *d);
 // scale.c
 void lane_grow(struct lane *lane);
 void worker_free_place(struct dispatch *d);
+void places_look(struct dispatch *d);
 void worker_idle(struct worker *worker);
 void worker_stop(struct worker *worker, bool now);
 void worker_forget(struct worker *worker); // after on_ended

@@ -106,32 +106,42 @@ static bool lane_full(const struct lane *lane)
     return most >= 0 && have >= most;
 }
 
-static void hungry(struct lane *lane)
+// The first of those who wait for a place and have none at all.
+static struct lane *starving(const struct dispatch *d)
 {
-    struct dispatch *d = lane->dispatch;
-    if (list_empty(&lane->hungry_link)) {
-        list_push_back(&d->hungry, &lane->hungry_link);
-        if (!timer_running(&d->look)) {
-            timer_start(d->loop, &d->look, GRACE_US);
+    LIST_EACH(lane, &d->hungry, struct lane, hungry_link)
+    {
+        if (lane->starting + lane->idle + lane->busy == 0) {
+            return lane;
         }
+    }
+    return NULL;
+}
+
+static struct lane *hungriest(const struct dispatch *d)
+{
+    struct lane *lane = starving(d);
+    return lane ? lane : LIST_FIRST(&d->hungry, struct lane, hungry_link);
+}
+
+static void look_later(struct dispatch *d)
+{
+    if (!d->owed && !timer_running(&d->look) && starving(d)) {
+        timer_start(d->loop, &d->look, GRACE_US);
     }
 }
 
-// All places are taken. Those of idle instances are ours when these have ended; a lane that has
-// none at all waits for one, whoever holds it.
+// All places are taken. Those of idle instances are ours when these have ended.
 static void place_claim(struct lane *lane, size_t wanted)
 {
     struct dispatch *d = lane->dispatch;
-    struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
-    bool ended = false;
-    while (idle && (size_t)d->stopping < wanted && !lane_full(lane)) {
-        worker_stop(idle, false);
-        ended = true;
-        idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+    while (!list_empty(&d->idle) && (size_t)d->stopping < wanted) {
+        worker_stop(LIST_FIRST(&d->idle, struct worker, idle_link), false);
     }
-    if (ended || d->stopping > 0 || lane->busy + lane->starting == 0) {
-        hungry(lane);
+    if (list_empty(&lane->hungry_link)) {
+        list_push_back(&d->hungry, &lane->hungry_link);
     }
+    look_later(d);
 }
 
 void lane_grow(struct lane *lane)
@@ -139,44 +149,50 @@ void lane_grow(struct lane *lane)
     struct dispatch *d = lane->dispatch;
     int64_t now_us = loop_now_us(d->loop);
     size_t waiting = lane->queued_sync + lane->queued_async;
-    if (lane->not_before_us > now_us) {
-        lane_look(lane, lane->not_before_us);
-        return;
-    }
     while (waiting > (size_t)lane->starting && !lane_full(lane)) {
+        if (lane->not_before_us > now_us) {
+            lane_look(lane, lane->not_before_us);
+            break;
+        }
         if (!growth_pays(lane)) {
             lane_look(lane, now_us + lane->start_us); // look again: perhaps they are slower today
-            return;
+            break;
         }
         if (d->workers >= d->options.instances_max) {
             place_claim(lane, waiting - (size_t)lane->starting);
             return;
         }
         worker_start(lane);
+        list_remove(&lane->hungry_link); // whoever wants another place stands at the end
         if (lane->failures > 0) {
-            return; // after failures one at a time
+            break; // after failures one at a time
         }
     }
+    list_remove(&lane->hungry_link);
 }
 
-// One place, for the lane that has waited longest. When there is none it is the next to be given
-// up: those that are always busy hand places on as fast as their jobs end.
+// A place is free, or an instance has nothing to do: those who wait for one get it, first those
+// that have none at all.
 void worker_free_place(struct dispatch *d)
 {
-    if (list_empty(&d->hungry)) {
-        return;
+    struct lane *lane = hungriest(d);
+    while (lane && d->workers < d->options.instances_max) {
+        lane_turn(lane); // takes the place, or is not hungry any more
+        lane = hungriest(d);
     }
-    struct lane *lane = LIST_FIRST(&d->hungry, struct lane, hungry_link);
-    bool none = d->workers >= d->options.instances_max && list_empty(&d->idle);
-    if (none && lane->busy + lane->starting == 0) {
-        d->owed = d->stopping == 0;
-    } else {
-        list_remove(&lane->hungry_link);
+    if (lane && !list_empty(&d->idle)) {
         lane_turn(lane);
     }
-    if (!list_empty(&d->hungry)) {
-        timer_start(d->loop, &d->look, GRACE_US);
-    }
+    look_later(d);
+}
+
+// Who starves has waited long enough for a place that is free by chance: the next worker that has
+// done its job gives its own up. So those that are always busy hand places on as jobs end.
+void places_look(struct dispatch *d)
+{
+    worker_free_place(d);
+    d->owed = d->stopping == 0 && starving(d);
+    look_later(d);
 }
 
 void dispatch_relieve(struct dispatch *d)
@@ -190,11 +206,16 @@ void dispatch_relieve(struct dispatch *d)
     }
 }
 
-static bool place_owed(struct dispatch *d, const struct lane *lane)
+static bool place_owed(struct dispatch *d, struct lane *lane)
 {
-    bool owed = d->owed && !list_empty(&d->hungry) &&
-                LIST_FIRST(&d->hungry, struct lane, hungry_link) != lane;
-    d->owed = d->owed && !owed && !list_empty(&d->hungry);
+    const struct lane *to = d->owed ? starving(d) : NULL;
+    bool owed = to && to != lane;
+    if (owed && !list_empty(&lane->hungry_link)) { // not to get it back at once
+        list_remove(&lane->hungry_link);
+        list_push_back(&d->hungry, &lane->hungry_link);
+    }
+    d->owed = to && !owed;
+    look_later(d);
     return owed;
 }
 
@@ -235,6 +256,7 @@ static void on_started(void *ctx, struct instance *instance, enum tier tier, int
     lane->starting--;
     worker_idle(worker);
     lane_turn(lane);
+    worker_free_place(lane->dispatch);
 }
 
 static void on_result(void *ctx, struct instance *instance, struct job *job)
@@ -247,6 +269,7 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     job->result.duration_us = now_us - worker->since_us;
     smooth(&lane->run_us, job->result.duration_us);
     lane->failures = 0;
+    lane->not_before_us = 0;
     list_remove(&job->link);
     if (list_empty(&worker->batch)) {
         timer_stop(d->loop, &worker->timer);
@@ -255,10 +278,17 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     }
     job_settle(d, lane, job);
     lane_turn(lane);
+    worker_free_place(d);
     if (!lane->warmed && lane->function && lane->queued_sync + lane->queued_async == 0) {
         lane->warmed = true;
         d->fleet->ops->warm(d->fleet, lane->function);
     }
+}
+
+static bool lane_can_run(const struct lane *lane)
+{
+    return lane->function && lane->function->state == FUNCTION_ACTIVE &&
+           lane->function->reserved_concurrency != 0;
 }
 
 // Back to the front of the queue, as if it had never run.
@@ -268,6 +298,8 @@ static void job_again(struct lane *lane, struct job *job)
     bytes_unref(job->result.log);
     job->result = (struct job_result){0};
     job->deadline_us = loop_now_us(lane->dispatch->loop) + lane->dispatch->options.hold_us;
+    function_unref(job->function);
+    job->function = function_ref(lane->function);
     job_move(job, JOB_QUEUED);
     list_push_front(&lane->queue, &job->link);
     lane->queued_sync++;
@@ -285,7 +317,7 @@ static void job_lost(struct lane *lane, struct worker *worker, struct job *job, 
         job_fail(d, lane, job, "Sandbox.Timedout", NULL);
         return;
     }
-    if (!job->async && job->attempt < 2 && lane->function) {
+    if (!job->async && job->attempt < 2 && lane_can_run(lane)) {
         job->attempt++;
         job_again(lane, job);
         return;
@@ -318,6 +350,7 @@ static void instance_failed(struct lane *lane, const char *reason, bool at_start
         list_push_back(&failed, &job->link);
     }
     lane->queued_sync = lane->queued_async = 0;
+    list_remove(&lane->hungry_link);
     while (!list_empty(&failed)) {
         struct job *job = LIST_FIRST(&failed, struct job, link);
         list_remove(&job->link);
@@ -333,9 +366,7 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     struct lane *lane = worker->lane;
     bool at_start = worker->state == WORKER_STARTING;
     bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out);
-    if (worker->state != WORKER_STOPPING) {
-        count_out(worker);
-    }
+    count_out(worker);
     d->workers--;
     // Backwards, since each lost job goes to the front of the queue.
     while (!list_empty(&worker->batch)) {
