@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold between any two things that happen.
+#include "world.h"
+
+static int count(const struct list *head)
+{
+    int n = 0;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        HOLDS(at->next->prev == at, "a list is torn");
+        n++;
+    }
+    return n;
+}
+
+static void workers_check(const struct lane *lane, int *all, int *stopping, int *async)
+{
+    int starting = 0, idle = 0, busy = 0;
+    for (struct list *at = lane->workers.next; at != &lane->workers; at = at->next) {
+        struct worker *worker = CONTAINER_OF(at, struct worker, link);
+        int batch = count(&worker->batch);
+        starting += worker->state == WORKER_STARTING;
+        idle += worker->state == WORKER_IDLE;
+        busy += worker->state == WORKER_BUSY;
+        *stopping += worker->state == WORKER_STOPPING;
+        *all += 1;
+        HOLDS((worker->state == WORKER_BUSY) == (batch > 0), "%s: state %d, %d jobs", lane->key,
+              worker->state, batch);
+        HOLDS((worker->state == WORKER_IDLE) == !list_empty(&worker->idle_link),
+              "%s: state %d and in the idle list or not", lane->key, worker->state);
+        HOLDS(worker->state != WORKER_IDLE || worker->function == lane->function,
+              "%s: an idle instance of an old revision", lane->key);
+        bool killed = worker->timer.due_us <= loop_now_us(lane->dispatch->loop);
+        HOLDS(timer_running(&worker->timer) || killed, "%s: nobody looks after an instance in state %d",
+              lane->key, worker->state);
+        for (struct list *j = worker->batch.next; j != &worker->batch; j = j->next) {
+            struct job *job = CONTAINER_OF(j, struct job, link);
+            HOLDS(job->state == JOB_RUNNING, "%s: a job in state %d runs", lane->key, job->state);
+            *async += job->async;
+        }
+    }
+    HOLDS(starting == lane->starting && idle == lane->idle && busy == lane->busy,
+          "%s: %d %d %d are counted as %d %d %d", lane->key, starting, idle, busy, lane->starting,
+          lane->idle, lane->busy);
+}
+
+static void queue_check(const struct lane *lane)
+{
+    size_t sync = 0, async = 0;
+    for (struct list *at = lane->queue.next; at != &lane->queue; at = at->next) {
+        struct job *job = CONTAINER_OF(at, struct job, link);
+        HOLDS(job->state == JOB_QUEUED, "%s: a job in state %d waits", lane->key, job->state);
+        HOLDS(job->function == lane->function, "%s: a job waits for an old revision", lane->key);
+        *(job->async ? &async : &sync) += 1;
+    }
+    HOLDS(sync == lane->queued_sync && async == lane->queued_async, "%s: %zu %zu not %zu %zu",
+          lane->key, sync, async, lane->queued_sync, lane->queued_async);
+    HOLDS(!sync || timer_running(&lane->wake), "%s: nobody looks at deadlines",
+          lane->key);
+    HOLDS(lane->function || list_empty(&lane->queue), "%s: jobs without a function", lane->key);
+}
+
+// A function that may run and has work but no place at all gets one in bounded time.
+static void starving_check(struct world *w, const struct lane *lane)
+{
+    struct plan *plan = world_plan(w, lane->key);
+    int64_t now_us = loop_now_us(w->loop);
+    bool may = lane->function && lane->function->state == FUNCTION_ACTIVE &&
+               lane->function->reserved_concurrency != 0;
+    bool starves = may && !list_empty(&lane->queue) && lane->failures == 0 &&
+                   lane->starting + lane->idle + lane->busy == 0;
+    if (!starves) {
+        plan->starved_since_us = 0;
+    } else if (!plan->starved_since_us) {
+        plan->starved_since_us = now_us;
+    }
+    HOLDS(!starves || now_us - plan->starved_since_us <= w->starve_us, "%s has waited for %lld ms",
+          lane->key, (long long)(now_us - plan->starved_since_us) / 1000);
+}
+
+// While a place is free, jobs do not wait longer than it takes to see that those that run are too
+// slow: one start.
+static void room_check(struct world *w, const struct lane *lane)
+{
+    struct plan *plan = world_plan(w, lane->key);
+    int64_t now_us = loop_now_us(w->loop);
+    const struct function *f = lane->function;
+    bool may = f && f->state == FUNCTION_ACTIVE && f->reserved_concurrency != 0 &&
+               (f->reserved_concurrency < 0 ||
+                lane->starting + lane->idle + lane->busy < f->reserved_concurrency);
+    bool room = may && !list_empty(&lane->queue) && lane->failures == 0 && lane->starting == 0 &&
+                w->dispatch->workers < w->options.instances_max;
+    if (!room) {
+        plan->room_since_us = 0;
+    } else if (!plan->room_since_us) {
+        plan->room_since_us = now_us;
+    }
+    HOLDS(!room || now_us - plan->room_since_us <= 2 * lane->start_us, "%s has room for %lld ms",
+          lane->key, (long long)(now_us - plan->room_since_us) / 1000);
+}
+
+void invariants_check(struct world *w)
+{
+    struct dispatch *d = w->dispatch;
+    int workers = 0, stopping = 0, idle = 0, async = 0, inflight = 0;
+    bool starving = false;
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        workers_check(lane, &workers, &stopping, &async);
+        queue_check(lane);
+        starving_check(w, lane);
+        room_check(w, lane);
+        idle += lane->idle;
+        async += (int)lane->queued_async;
+        inflight += (int)lane->inflight.count;
+        bool hungry = !list_empty(&lane->hungry_link);
+        starving = starving || (hungry && lane->starting + lane->idle + lane->busy == 0);
+        HOLDS(!hungry || !list_empty(&lane->queue),
+              "%s waits for a place with nothing to do", lane->key);
+    }
+    HOLDS(workers == d->workers && workers == w->fleet.live, "%d workers, counted %d, of %d",
+          workers, d->workers, w->fleet.live);
+    HOLDS(stopping == d->stopping, "%d stop, counted %d", stopping, d->stopping);
+    HOLDS(idle == count(&d->idle), "%d idle, %d in the list", idle, count(&d->idle));
+    HOLDS(inflight == async + d->settling, "%d rows in memory, %d jobs and %d endings", inflight,
+          async, d->settling);
+    HOLDS(!starving || timer_running(&d->look) || d->owed, "nobody looks for places");
+    HOLDS(list_empty(&d->refused) || timer_running(&d->refuse), "nobody tells who was refused");
+}
