@@ -7,5 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
+#undef sprintf // a macro where clang fortifies
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atoll atof
 #pragma GCC poison gets system popen
