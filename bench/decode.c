@@ -17,9 +17,16 @@
 #define FILE_MAX   (256u * 1024 * 1024)
 
 static const struct preprocess imagenet = {
-    .mode = PREPROCESS_SHORTER, .shorter = 256, .crop_width = SIDE, .crop_height = SIDE,
-    .layout = PREPROCESS_NCHW, .channels = PREPROCESS_RGB, .type = PREPROCESS_F32,
-    .scale = 1 / 255.0, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225},
+    .mode = PREPROCESS_SHORTER,
+    .shorter = 256,
+    .crop_width = SIDE,
+    .crop_height = SIDE,
+    .layout = PREPROCESS_NCHW,
+    .channels = PREPROCESS_RGB,
+    .type = PREPROCESS_F32,
+    .scale = 1 / 255.0,
+    .mean = {0.485, 0.456, 0.406},
+    .std = {0.229, 0.224, 0.225},
 };
 
 static float tensor[3 * SIDE * SIDE];

@@ -36,8 +36,8 @@ uint16_t half_of_float(float value)
 
 // How many of them it converted, from the first on.
 #ifdef __x86_64__
-__attribute__((target("avx,f16c"))) static size_t
-convert_with_f16c(const float *values, size_t count, uint16_t *ret)
+__attribute__((target("avx,f16c"))) static size_t convert_with_f16c(const float *values,
+                                                                    size_t count, uint16_t *ret)
 {
     size_t i = 0;
     for (; i + 8 <= count; i += 8) {

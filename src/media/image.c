@@ -17,18 +17,12 @@ static const struct {
     size_t at;
     const char *name;
 } foreign[] = {
-    {{"GIF8", 4}, 0, "a GIF"},
-    {{"BM", 2}, 0, "a BMP"},
-    {{"II*\0", 4}, 0, "a TIFF"},
-    {{"MM\0*", 4}, 0, "a TIFF"},
-    {{"%PDF", 4}, 0, "a PDF"},
-    {{"8BPS", 4}, 0, "a Photoshop file"},
-    {{"ftypavif", 8}, 4, "an AVIF"},
-    {{"ftypheic", 8}, 4, "a HEIC"},
-    {{"ftypmif1", 8}, 4, "a HEIF"},
-    {{"ftyp", 4}, 4, "a video (MP4 or kin)"},
-    {{"\xff\x0a", 2}, 0, "a JPEG XL"},
-    {{"\0\0\0\x0cJXL ", 8}, 0, "a JPEG XL"},
+    {{"GIF8", 4}, 0, "a GIF"},         {{"BM", 2}, 0, "a BMP"},
+    {{"II*\0", 4}, 0, "a TIFF"},       {{"MM\0*", 4}, 0, "a TIFF"},
+    {{"%PDF", 4}, 0, "a PDF"},         {{"8BPS", 4}, 0, "a Photoshop file"},
+    {{"ftypavif", 8}, 4, "an AVIF"},   {{"ftypheic", 8}, 4, "a HEIC"},
+    {{"ftypmif1", 8}, 4, "a HEIF"},    {{"ftyp", 4}, 4, "a video (MP4 or kin)"},
+    {{"\xff\x0a", 2}, 0, "a JPEG XL"}, {{"\0\0\0\x0cJXL ", 8}, 0, "a JPEG XL"},
 };
 
 const char *image_format(struct str bytes)

@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define IMAGE_PIXELS_MAX (100ull * 1000 * 1000)  // width times height that a file may claim
-#define IMAGE_MEMORY_MAX (512ull * 1024 * 1024)  // bytes that decoding may take
+#define IMAGE_PIXELS_MAX (100ull * 1000 * 1000) // width times height that a file may claim
+#define IMAGE_MEMORY_MAX (512ull * 1024 * 1024) // bytes that decoding may take
 
 // A zeroed one asks for everything, within the limits above.
 struct image_want {
@@ -32,15 +32,15 @@ struct image_box {
 };
 
 struct image {
-    int width, height;     // of pixels
-    int channels;          // 1 (grey) or 3 (R, G, B)
-    size_t stride;         // bytes from one row to the next
-    uint8_t *pixels;       // heap; rows top to bottom, channels interleaved
+    int width, height; // of pixels
+    int channels;      // 1 (grey) or 3 (R, G, B)
+    size_t stride;     // bytes from one row to the next
+    uint8_t *pixels;   // heap; rows top to bottom, channels interleaved
     struct image_box box;
     int full_width, full_height; // of the picture unscaled, turned as `pixels` are
     int file_width, file_height; // as the file says, before turning
-    int orientation;       // EXIF, 1…8; 1 when the file says nothing or nonsense
-    const char *format;    // "JPEG", "PNG", "WebP"
+    int orientation;             // EXIF, 1…8; 1 when the file says nothing or nonsense
+    const char *format;          // "JPEG", "PNG", "WebP"
 };
 
 void image_done(struct image *image); // survives a zeroed one

@@ -19,11 +19,11 @@ enum jpeg_message {
 #include <jerror.h>
 };
 
-#define SCANS_MAX     100 // of a progressive file; encoders write about ten
-#define ROWS_AT_ONCE  16  // more than the library hands out at a time
-#define DETAIL        2   // decode to at least so many times the size that is wanted
-#define SMOOTH        1.5 // smooth chroma up to so many times it
-#define JPEG_EXIF     (JPEG_APP0 + 1)
+#define SCANS_MAX    100 // of a progressive file; encoders write about ten
+#define ROWS_AT_ONCE 16  // more than the library hands out at a time
+#define DETAIL       2   // decode to at least so many times the size that is wanted
+#define SMOOTH       1.5 // smooth chroma up to so many times it
+#define JPEG_EXIF    (JPEG_APP0 + 1)
 
 struct jpeg {
     struct jpeg_decompress_struct lib;
@@ -178,8 +178,8 @@ static uint64_t coefficients_size(const struct jpeg_decompress_struct *lib)
     if (jpeg_has_multiple_scans((j_decompress_ptr)lib)) {
         for (int i = 0; i < lib->num_components; i++) {
             const jpeg_component_info *component = &lib->comp_info[i];
-            size += (uint64_t)component->width_in_blocks * component->height_in_blocks *
-                    sizeof(JBLOCK);
+            size +=
+                (uint64_t)component->width_in_blocks * component->height_in_blocks * sizeof(JBLOCK);
         }
     }
     return size;
@@ -255,8 +255,7 @@ static int decode_guarded(struct jpeg *jpeg)
     return decode(jpeg);
 }
 
-int jpeg_decode(struct str bytes, const struct image_want *want, struct image *ret,
-                struct err *err)
+int jpeg_decode(struct str bytes, const struct image_want *want, struct image *ret, struct err *err)
 {
     struct err ignored = {0}; // the callbacks need somewhere to write
     struct jpeg jpeg = {.want = want, .err = err ? err : &ignored};
@@ -267,9 +266,12 @@ int jpeg_decode(struct str bytes, const struct image_want *want, struct image *r
     jpeg.report.output_message = on_output;
     jpeg.progress.progress_monitor = on_progress;
     jpeg.source = (struct jpeg_source_mgr){
-        .next_input_byte = (const JOCTET *)bytes.at, .bytes_in_buffer = bytes.size,
-        .init_source = source_start, .fill_input_buffer = source_ended,
-        .skip_input_data = source_skip, .resync_to_restart = jpeg_resync_to_restart,
+        .next_input_byte = (const JOCTET *)bytes.at,
+        .bytes_in_buffer = bytes.size,
+        .init_source = source_start,
+        .fill_input_buffer = source_ended,
+        .skip_input_data = source_skip,
+        .resync_to_restart = jpeg_resync_to_restart,
         .term_source = source_start,
     };
     int rc = decode_guarded(&jpeg);

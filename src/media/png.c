@@ -112,7 +112,8 @@ static int decode(struct png *png)
     }
     for (int pass = 0; pass < passes; pass++) {
         for (int y = 0; y < image->height; y++) {
-            png_read_row(png->lib, image->pixels + (size_t)y * image->stride, NULL /* no preview */);
+            png_read_row(png->lib, image->pixels + (size_t)y * image->stride,
+                         NULL /* no preview */);
         }
     }
     png_read_end(png->lib, NULL /* nothing more to know */);

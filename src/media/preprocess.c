@@ -147,11 +147,12 @@ int preprocess_plan(const struct preprocess *pre, int full_width, int full_heigh
     struct resized to = resized_of(pre, full_width, full_height);
     bool crop = pre->crop_width > 0;
     if (!crop && (to.width > PREPROCESS_SIDE_MAX || to.height > PREPROCESS_SIDE_MAX)) {
-        return err_set(err, ERR_INVALID,
-                       "a picture of %d x %d pixels would become one of %lld x %lld; the limit of a "
-                       "side is %d",
-                       full_width, full_height, (long long)to.width, (long long)to.height,
-                       PREPROCESS_SIDE_MAX);
+        return err_set(
+            err, ERR_INVALID,
+            "a picture of %d x %d pixels would become one of %lld x %lld; the limit of a "
+            "side is %d",
+            full_width, full_height, (long long)to.width, (long long)to.height,
+            PREPROCESS_SIDE_MAX);
     }
     struct preprocess_info info = {
         .channels = channels_of(pre),
@@ -182,13 +183,13 @@ struct work {
     const struct preprocess *pre;
     const struct image *image;
     struct preprocess_info info;
-    int left, top;            // where the picture begins in the tensor
-    struct taps across, down; // for the columns and rows of the tensor that show it
+    int left, top;             // where the picture begins in the tensor
+    struct taps across, down;  // for the columns and rows of the tensor that show it
     float factor[3], shift[3]; // of the tensor's channels: value * factor + shift
-    float *sums;   // a row of the image, resized downwards only
-    float *colors; // [3][width] a row resized both ways
-    float *lines;  // [channels][width] a row of the tensor
-    float *mixed;  // [width][channels] the same
+    float *sums;               // a row of the image, resized downwards only
+    float *colors;             // [3][width] a row resized both ways
+    float *lines;              // [channels][width] a row of the tensor
+    float *mixed;              // [width][channels] the same
     uint8_t *out;
 };
 
@@ -210,8 +211,12 @@ static void work_side(struct taps *taps, double offset, double resized, int tens
     int64_t end = begin + output < tensor ? begin + output : tensor;
     *ret_start = begin > 0 ? (int)begin : 0;
     struct taps_ask ask = {
-        .start = start, .length = length, .input = input, .output = output,
-        .from = *ret_start - begin, .count = (int)(end - *ret_start),
+        .start = start,
+        .length = length,
+        .input = input,
+        .output = output,
+        .from = *ret_start - begin,
+        .count = (int)(end - *ret_start),
     };
     taps_init(taps, &ask);
 }
@@ -276,7 +281,7 @@ static void normalize_to_lines(const struct work *work)
 {
     for (int k = 0; k < work->info.channels; k++) {
         int color = work->image->channels == 1 || work->info.channels == 1 ? 0
-                    : work->pre->channels == PREPROCESS_BGR               ? 2 - k
+                    : work->pre->channels == PREPROCESS_BGR                ? 2 - k
                                                                            : k;
         const float *from = work->colors + color * work->info.width;
         float *to = work->lines + k * work->info.width + work->left;
@@ -351,11 +356,12 @@ int preprocess_run(const struct preprocess *pre, const struct image *image, void
     CLEAN(work_done) struct work work = {.pre = pre, .image = image, .out = out};
     TRY(preprocess_plan(pre, image->full_width, image->full_height, &work.info, err));
     if (preprocess_size(pre, &work.info) != out_size) {
-        return err_set(err, ERR_INVALID,
-                       "a picture of %d x %d pixels becomes a tensor of %d x %d x %d, %zu bytes; the "
-                       "model takes %zu",
-                       image->full_width, image->full_height, work.info.width, work.info.height,
-                       work.info.channels, preprocess_size(pre, &work.info), out_size);
+        return err_set(
+            err, ERR_INVALID,
+            "a picture of %d x %d pixels becomes a tensor of %d x %d x %d, %zu bytes; the "
+            "model takes %zu",
+            image->full_width, image->full_height, work.info.width, work.info.height,
+            work.info.channels, preprocess_size(pre, &work.info), out_size);
     }
     work_start(&work);
     work_run(&work);

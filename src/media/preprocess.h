@@ -28,9 +28,9 @@ enum preprocess_type { PREPROCESS_F32, PREPROCESS_F16, PREPROCESS_U8 };
 struct preprocess {
     enum preprocess_mode mode;
     int shorter;
-    int width, height;       // letterbox and stretch
+    int width, height;           // letterbox and stretch
     int crop_width, crop_height; // centred, after resizing; 0: no crop. Beyond the picture: `fill`
-    int fill;                // 0…255
+    int fill;                    // 0…255
     enum preprocess_align align;
     enum preprocess_layout layout;
     enum preprocess_channels channels;
@@ -44,10 +44,10 @@ struct preprocess {
 // What became of the picture: for undoing it, tensor x = picture x * scale_x + offset_x (pixels of
 // the unscaled, turned picture; from its left edge, not from its first pixel's centre).
 struct preprocess_info {
-    int width, height;         // of the tensor
-    int channels;              // of the tensor
+    int width, height; // of the tensor
+    int channels;      // of the tensor
     double scale_x, scale_y;
-    double offset_x, offset_y; // of a letterbox (>= 0) or a crop (<= 0)
+    double offset_x, offset_y;         // of a letterbox (>= 0) or a crop (<= 0)
     int picture_width, picture_height; // unscaled, turned
 };
 

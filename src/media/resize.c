@@ -140,7 +140,7 @@ LOOP sum_pixels(const float *row, int channels, const struct taps *taps, float *
 // ---- which of them ----
 
 #ifdef __x86_64__
-#define WIDE __attribute__((target("avx2,fma")))
+#define WIDE     __attribute__((target("avx2,fma")))
 #define HAS_WIDE (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 #else
 #define WIDE

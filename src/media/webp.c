@@ -43,8 +43,7 @@ static int read_orientation(struct str bytes)
     return 1;
 }
 
-int webp_decode(struct str bytes, const struct image_want *want, struct image *ret,
-                struct err *err)
+int webp_decode(struct str bytes, const struct image_want *want, struct image *ret, struct err *err)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;
     WebPDecoderConfig config;

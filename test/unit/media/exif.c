@@ -9,11 +9,10 @@
 #include <stdlib.h>
 
 // One entry: tag, type, count, value.
-#define LITTLE(type, count, value)                                                                 \
-    "II*\0\x08\0\0\0\x01\0\x12\x01" type count value "\0\0\0\0"
-#define BIG(type, count, value) "MM\0*\0\0\0\x08\0\x01\x01\x12" type count value "\0\0\0\0"
-#define ONE_LITTLE "\x01\0\0\0"
-#define ONE_BIG    "\0\0\0\x01"
+#define LITTLE(type, count, value) "II*\0\x08\0\0\0\x01\0\x12\x01" type count value "\0\0\0\0"
+#define BIG(type, count, value)    "MM\0*\0\0\0\x08\0\x01\x01\x12" type count value "\0\0\0\0"
+#define ONE_LITTLE                 "\x01\0\0\0"
+#define ONE_BIG                    "\0\0\0\x01"
 
 struct example {
     struct str block;
@@ -27,7 +26,10 @@ static const struct example good[] = {
     EXAMPLE(BIG("\0\3", ONE_BIG, "\0\x08\0\0"), 8),
     EXAMPLE(BIG("\0\4", ONE_BIG, "\0\0\0\5"), 5),
     EXAMPLE("Exif\0\0" LITTLE("\3\0", ONE_LITTLE, "\2\0\0\0"), 2),
-    EXAMPLE("II*\0\x0a\0\0\0..\x02\0" "\x0f\1\2\0\1\0\0\0abc\0" "\x12\1\3\0\1\0\0\0\7\0\0\0", 7),
+    EXAMPLE("II*\0\x0a\0\0\0..\x02\0"
+            "\x0f\1\2\0\1\0\0\0abc\0"
+            "\x12\1\3\0\1\0\0\0\7\0\0\0",
+            7),
 };
 
 static const struct example bad[] = {
@@ -38,13 +40,13 @@ static const struct example bad[] = {
     EXAMPLE("II*\0\xff\xff\xff\xff\1\0", 1),
     EXAMPLE("II*\0\x08\0\0\0", 1),
     EXAMPLE("II*\0\x08\0\0\0\xff\xff", 1),
-    EXAMPLE("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0", 1),     // a byte is missing
-    EXAMPLE(LITTLE("\3\0", ONE_LITTLE, "\0\0\0\0"), 1),           // no such orientation
+    EXAMPLE("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0", 1), // a byte is missing
+    EXAMPLE(LITTLE("\3\0", ONE_LITTLE, "\0\0\0\0"), 1),        // no such orientation
     EXAMPLE(LITTLE("\3\0", ONE_LITTLE, "\x09\0\0\0"), 1),
     EXAMPLE(LITTLE("\4\0", ONE_LITTLE, "\6\0\0\1"), 1),
-    EXAMPLE(LITTLE("\2\0", ONE_LITTLE, "\6\0\0\0"), 1),           // text
-    EXAMPLE(LITTLE("\3\0", "\2\0\0\0", "\6\0\0\0"), 1),           // two of them
-    EXAMPLE(LITTLE("\3\0", "\0\0\0\0", "\6\0\0\0"), 1),           // none
+    EXAMPLE(LITTLE("\2\0", ONE_LITTLE, "\6\0\0\0"), 1), // text
+    EXAMPLE(LITTLE("\3\0", "\2\0\0\0", "\6\0\0\0"), 1), // two of them
+    EXAMPLE(LITTLE("\3\0", "\0\0\0\0", "\6\0\0\0"), 1), // none
 };
 
 // From a heap block of its own size, so that a sanitizer sees an overread.

@@ -86,14 +86,14 @@ static bool is_like(const struct image *image, int x, int y, const uint8_t expec
 // The scene: a red, a green, a blue and a white quarter.
 static void check_scene(const char *name, const struct image *image)
 {
-    static const uint8_t colors[4][3] = {{220, 30, 30}, {30, 200, 40}, {30, 40, 220},
-                                         {255, 255, 255}};
+    static const uint8_t colors[4][3] = {
+        {220, 30, 30}, {30, 200, 40}, {30, 40, 220}, {255, 255, 255}};
     for (int quarter = 0; quarter < 4; quarter++) {
         int x = quarter % 2 ? image->width * 7 / 8 : image->width / 8;
         int y = quarter / 2 ? image->height * 7 / 8 : image->height / 8;
         if (!is_like(image, x, y, colors[quarter])) {
-            const uint8_t *at = image->pixels + (size_t)y * image->stride +
-                                (size_t)(x * image->channels);
+            const uint8_t *at =
+                image->pixels + (size_t)y * image->stride + (size_t)(x * image->channels);
             fail_msg("%s: at %d, %d there is %d, %d, %d", name, x, y, at[0],
                      at[image->channels / 2], at[image->channels - 1]);
         }
@@ -102,8 +102,8 @@ static void check_scene(const char *name, const struct image *image)
 
 static bool shows_the_scene(const char *name)
 {
-    static const char *const others[] = {"noise.jpg", "one-pixel.jpg", "one-pixel.png",
-                                         "grey1.png", "thin.jpg"};
+    static const char *const others[] = {"noise.jpg", "one-pixel.jpg", "one-pixel.png", "grey1.png",
+                                         "thin.jpg"};
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         if (strcmp(name, others[i]) == 0) {
             return false;
@@ -226,9 +226,9 @@ static void decodes_no_more_than_needed(void **state)
         struct image_want want;
         int width, height;
     } cases[] = {
-        {{.shorter = 1}, 8, 6},    {{.shorter = 3}, 8, 6},    {{.shorter = 4}, 16, 12},
-        {{.shorter = 7}, 32, 24},  {{.shorter = 12}, 32, 24}, {{.shorter = 13}, 64, 48},
-        {{.shorter = 500}, 64, 48}, {{.longer = 4}, 8, 6},    {{.longer = 8}, 16, 12},
+        {{.shorter = 1}, 8, 6},     {{.shorter = 3}, 8, 6},    {{.shorter = 4}, 16, 12},
+        {{.shorter = 7}, 32, 24},   {{.shorter = 12}, 32, 24}, {{.shorter = 13}, 64, 48},
+        {{.shorter = 500}, 64, 48}, {{.longer = 4}, 8, 6},     {{.longer = 8}, 16, 12},
         {{.longer = 17}, 64, 48},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -261,12 +261,13 @@ static void limits_hold(void **state)
 {
     (void)state;
     struct image_want few = {.pixels_max = 64 * 48 - 1};
-    static const char *const names[] = {"baseline.jpg", "progressive.jpg", "rgb8.png",
-                                        "lossy.webp", "lossless.webp"};
+    static const char *const names[] = {"baseline.jpg", "progressive.jpg", "rgb8.png", "lossy.webp",
+                                        "lossless.webp"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         expect_error(names[i], &few, "of 64 x 48 pixels is over the limit of 0.003071 megapixels");
         struct image_want exactly = {.pixels_max = 64 * 48};
         CLEAN(image_done) struct image image = decode(names[i], &exactly);
+        assert_int_equal(image.width, 64);
         struct image_want tight = {.memory_max = 64 * 48 * 3 - 1};
         expect_error(names[i], &tight, "MB, over the limit of 0.009215 MB");
     }
@@ -305,10 +306,10 @@ static void damage(struct str original, unsigned rounds)
 static void survives_damage(void **state)
 {
     (void)state;
-    static const char *const names[] = {"noise.jpg", "progressive.jpg", "restarts.jpg",
-                                        "cmyk-adobe.jpg", "exif-5.jpg", "rgba8.png",
-                                        "palette.png", "interlaced.png", "lossy.webp",
-                                        "lossless.webp", "alpha.webp"};
+    static const char *const names[] = {"noise.jpg",      "progressive.jpg", "restarts.jpg",
+                                        "cmyk-adobe.jpg", "exif-5.jpg",      "rgba8.png",
+                                        "palette.png",    "interlaced.png",  "lossy.webp",
+                                        "lossless.webp",  "alpha.webp"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         CLEAN(unload) struct str bytes = load(names[i]);
         damage(bytes, 300);

@@ -13,19 +13,29 @@
 #include <stdio.h>
 
 static const struct preprocess plain = {
-    .mode = PREPROCESS_NONE, .layout = PREPROCESS_NHWC, .type = PREPROCESS_U8, .scale = 1,
-    .std = {1, 1, 1}, .fill = 114,
+    .mode = PREPROCESS_NONE,
+    .layout = PREPROCESS_NHWC,
+    .type = PREPROCESS_U8,
+    .scale = 1,
+    .std = {1, 1, 1},
+    .fill = 114,
 };
 
 static struct image image_of(int width, int height, int channels)
 {
     struct image image = {
-        .width = width, .height = height, .channels = channels,
+        .width = width,
+        .height = height,
+        .channels = channels,
         .stride = (size_t)(width * channels),
         .pixels = malloc((size_t)(width * height * channels)), // no more: a sanitizer watches
         .box = {.width = width, .height = height},
-        .full_width = width, .full_height = height, .file_width = width, .file_height = height,
-        .orientation = 1, .format = "PNG",
+        .full_width = width,
+        .full_height = height,
+        .file_width = width,
+        .file_height = height,
+        .orientation = 1,
+        .format = "PNG",
     };
     assert_non_null(image.pixels);
     return image;
@@ -39,8 +49,8 @@ static struct image picture_of(int width, int height, int channels)
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             for (int k = 0; k < channels; k++) {
-                *at++ = (uint8_t)(x * 7 + y * 11 + k * 67 + (x * y) / 3 +
-                                  ((x / 5 + y / 3) % 2) * 90);
+                *at++ =
+                    (uint8_t)(x * 7 + y * 11 + k * 67 + (x * y) / 3 + ((x / 5 + y / 3) % 2) * 90);
             }
         }
     }
@@ -301,6 +311,7 @@ static void extreme_pictures_are_cropped(void **state)
     CLEAN_MEM uint8_t *out = run(&pre, &image, &info);
     assert_int_equal(info.width, 224);
     assert_true(info.offset_y < -12000000);
+    assert_true(out[0] == out[3] && out[1] == out[4]); // one pixel wide
 }
 
 // ---- what is refused ----

@@ -36,8 +36,8 @@ static void windows_stay_inside(void **state)
     const int sides[] = {1, 2, 3, 5, 8, 64, 417};
     for (size_t a = 0; a < sizeof(sides) / sizeof(sides[0]); a++) {
         for (size_t b = 0; b < sizeof(sides) / sizeof(sides[0]); b++) {
-            struct taps_ask ask = {.length = sides[a], .input = sides[a], .output = sides[b],
-                                   .count = sides[b]};
+            struct taps_ask ask = {
+                .length = sides[a], .input = sides[a], .output = sides[b], .count = sides[b]};
             struct taps taps;
             taps_init(&taps, &ask);
             check_taps(&taps, &ask);
@@ -50,7 +50,8 @@ static void windows_stay_inside(void **state)
 static void a_part_is_as_in_the_whole(void **state)
 {
     (void)state;
-    struct taps_ask whole = {.start = 0.25, .length = 99.5, .input = 100, .output = 30, .count = 30};
+    struct taps_ask whole = {
+        .start = 0.25, .length = 99.5, .input = 100, .output = 30, .count = 30};
     struct taps_ask part = whole;
     part.from = 11, part.count = 7;
     struct taps a, b;
@@ -69,8 +70,11 @@ static void a_part_is_as_in_the_whole(void **state)
 static void far_more_than_memory_is_cropped(void **state)
 {
     (void)state;
-    struct taps_ask ask = {.length = 100000, .input = 100000, .output = 25600000000,
-                           .from = 12800000000 - 112, .count = 224};
+    struct taps_ask ask = {.length = 100000,
+                           .input = 100000,
+                           .output = 25600000000,
+                           .from = 12800000000 - 112,
+                           .count = 224};
     struct taps taps;
     taps_init(&taps, &ask);
     check_taps(&taps, &ask);
@@ -126,9 +130,11 @@ static void rows_are_summed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_stay_inside),       cmocka_unit_test(a_part_is_as_in_the_whole),
+        cmocka_unit_test(windows_stay_inside),
+        cmocka_unit_test(a_part_is_as_in_the_whole),
         cmocka_unit_test(far_more_than_memory_is_cropped),
-        cmocka_unit_test(same_size_changes_nothing), cmocka_unit_test(rows_are_summed),
+        cmocka_unit_test(same_size_changes_nothing),
+        cmocka_unit_test(rows_are_summed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
