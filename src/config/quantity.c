@@ -5,6 +5,8 @@
 #include "config/quantity.h"
 #include "base/mem.h"
 
+#include <time.h>
+
 struct unit {
     const char *name;
     double factor;
@@ -48,6 +50,42 @@ int duration_parse(struct str text, int64_t *ret_ms, struct err *err)
                        STR_ARG(text));
     }
     *ret_ms = (int64_t)(ms + 0.5);
+    return 0;
+}
+
+// Milliseconds since 1970, or -1 when the text is no calendar time.
+static int64_t calendar_ms(const char *text)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%d", "%Y%m%dT%H%M%S"};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, forms[i], &tm);
+        if (end && *end == '.') {
+            end += 1 + strspn(end + 1, "0123456789");
+        }
+        if (end && (*end == 0 || strcmp(end, "Z") == 0)) {
+            return (int64_t)timegm(&tm) * 1000;
+        }
+    }
+    return -1;
+}
+
+int since_parse(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *err)
+{
+    CLEAN_MEM char *copy = str_dup(text);
+    int64_t ms = calendar_ms(copy);
+    uint64_t number = 0;
+    if (ms >= 0) {
+        *ret_ms = ms;
+    } else if (str_to_u64(text, &number) && number <= INT64_MAX) {
+        *ret_ms = (int64_t)number;
+    } else if (duration_parse(text, &ms, NULL) >= 0) {
+        *ret_ms = now_ms - ms;
+    } else {
+        return err_set(err, ERR_INVALID, "\"" STR_FMT "\" is neither a time back such as 10m nor a "
+                       "time such as 2026-01-02T03:04:05", STR_ARG(text));
+    }
     return 0;
 }
 

@@ -9,6 +9,9 @@
 MUST_CHECK int duration_parse(struct str text, int64_t *ret_ms, struct err *err);
 // "300", "64KiB", "6MiB", "1.5GiB", "2TiB" (powers of 1024), "64kB", "5MB", "1GB" (of 1000).
 MUST_CHECK int size_parse(struct str text, uint64_t *ret_bytes, struct err *err);
+// A time: how long before now ("10m"), when ("2026-01-02T03:04:05", shorter forms too; UTC), or
+// milliseconds since 1970. Milliseconds since 1970 out. ERR_INVALID.
+MUST_CHECK int since_parse(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *err);
 // "true", "yes", "on", "1" and "false", "no", "off", "0", in any case. ERR_INVALID.
 MUST_CHECK int bool_parse(struct str text, bool *ret, struct err *err);
 // "host:port", "[::1]:4566", ":4566", "0.0.0.0:0". Only the form is checked. ERR_INVALID.

@@ -45,6 +45,36 @@ static void test_bad_durations(void **state)
     assert_int_equal(duration_parse(STR("999999999999999999999d"), &ms, NULL), ERR_LIMIT);
 }
 
+static void test_since(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"10m", 1000000000000 - 600000},
+        {"2026-01-02T03:04:05", 1767323045000},
+        {"2026-01-02T03:04:05Z", 1767323045000},
+        {"2026-01-02T03:04:05.678Z", 1767323045000},
+        {"2026-01-02 03:04:05", 1767323045000},
+        {"2026-01-02", 1767312000000},
+        {"1767323045000", 1767323045000},
+        {"1970-01-01", 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int64_t ms = -1;
+        assert_int_equal(since_parse(str_of(cases[i].text), 1000000000000, &ms, NULL), 0);
+        assert_int_equal(ms, cases[i].ms);
+    }
+    static const char *const bad[] = {"", "yesterday", "2026-13-02", "2026-01-02T", "10 minutes", "-5m"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        int64_t ms = -1;
+        struct err err = {0};
+        assert_int_equal(since_parse(str_of(bad[i]), 0, &ms, &err), ERR_INVALID);
+        assert_int_equal(ms, -1);
+    }
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -142,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations),   cmocka_unit_test(test_bad_durations),
+        cmocka_unit_test(test_since),
         cmocka_unit_test(test_sizes),       cmocka_unit_test(test_human_sizes),
         cmocka_unit_test(test_bools),       cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_nearest_word),
