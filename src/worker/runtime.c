@@ -33,7 +33,13 @@ int runtime_file(const char *name, char **ret, struct err *err)
     if (slash) {
         *slash = 0;
     }
-    static const char *const places[] = {"", "/runtime", "/../libexec/rouse", "/../../src/runtime"};
+    const char *set = getenv("ROUSE_LIBEXEC");
+    if (set && *set) {
+        *ret = mem_printf("%s/%s", set, name);
+        return 0;
+    }
+    // Installed, beside a build, and in the source tree of a build.
+    static const char *const places[] = {"/../libexec/rouse", "", "/../src/runtime"};
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         char *path = mem_printf("%s%s/%s", exe, places[i], name);
         if (access(path, R_OK) == 0) {

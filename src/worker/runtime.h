@@ -27,6 +27,6 @@ const char *runtime_names(void);
 // rouse-runner: $ROUSE_RUNNER, else as runtime_file. Heap.
 MUST_CHECK int runner_path(char **ret, struct err *err);
 
-// A file of ours that is not the server: beside this executable in a build, in ../libexec/rouse when
-// installed. Heap; ERR_NOT_FOUND names where it was looked for.
+// A file of ours that is not the server: in $ROUSE_LIBEXEC, else ../libexec/rouse of this executable
+// (installed), beside it or in ../src/runtime (a build). Heap; ERR_NOT_FOUND names where it was looked for.
 MUST_CHECK int runtime_file(const char *name, char **ret, struct err *err);
