@@ -11,6 +11,7 @@ struct dispatch;
 struct fleet;
 struct observe;
 struct sigv4_key_cache;
+struct lambda;
 
 struct api_settings { // what of the server's settings the services need; borrowed
     const char *region;
@@ -30,6 +31,7 @@ struct api {
     struct observe *observe;
     const struct api_settings *settings;
     char access_key[64], secret_key[128]; // root credentials
+    struct lambda *lambda;        // made by lambda_start
     struct sigv4_key_cache *keys;         // auth.c's, made with the first signature
     int64_t started_ms;
     bool draining;
@@ -42,3 +44,9 @@ const struct http_handler *api_route(struct http_request *req, void *api);
 const struct http_handler *lambda_route(struct http_request *req, struct api *api);
 const struct http_handler *admin_route(struct http_request *req, struct api *api);
 const struct http_handler *s3_route(struct http_request *req, struct api *api); // takes all
+
+// Loads the functions and tells the dispatcher of each, before requests are served; needs loop, store,
+// dispatch and settings. Models whose preparation was interrupted are prepared.
+MUST_CHECK int lambda_start(struct api *api, struct err *err);
+// After http_server_free, pool_free and store_close, which may still call back.
+void lambda_stop(struct api *api);

@@ -32,7 +32,7 @@ struct preparer {
     struct prepare_task *current; // NULL also when its task was cancelled
     struct timer begin;           // the next one: never from inside a call
     struct timer limit;
-    pid_t pid; // 0: none runs
+    pid_t pid;                // 0: none runs
     struct watch end, output; // pidfd, the read end of a pipe
     struct buf text;
     bool late;
@@ -86,9 +86,9 @@ static void task_end(struct preparer *p, int status)
                            "rouse-runner ended by signal %d while it prepared the model",
                            WTERMSIG(status));
     } else if (task->rc == ERR_LOST) {
-        task->rc = err_set(&task->err, ERR_LOST,
-                           "rouse-runner ended with status %d without a report",
-                           WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+        task->rc =
+            err_set(&task->err, ERR_LOST, "rouse-runner ended with status %d without a report",
+                    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     }
     task->preparer = NULL;
     struct buf report = task->report;
@@ -171,9 +171,13 @@ static int child_spawn(struct preparer *p, const struct prepare_task *task, int 
     posix_spawnattr_setpgroup(&attributes, 0); // a Ctrl-C at the terminal is the server's to handle
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
-    char *argv[] = {p->runner,   "prepare", (char *)(uintptr_t)task->package,
-                    (char *)(uintptr_t)task->out, "--handler",
-                    (char *)(uintptr_t)task->handler, NULL};
+    char *argv[] = {p->runner,
+                    "prepare",
+                    (char *)(uintptr_t)task->package,
+                    (char *)(uintptr_t)task->out,
+                    "--handler",
+                    (char *)(uintptr_t)task->handler,
+                    NULL};
     int rc = posix_spawn(&p->pid, p->runner, &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);

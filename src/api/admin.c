@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked about the server itself: health for load balancers and tools (unsigned), and under
+// /rouse/ what our own CLI shows (signed like everything else).
+#include "api/auth.h"
+#include "api/lambda.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dispatch/dispatch.h"
+#include "format/hex.h"
+#include "format/uri.h"
+#include "observe/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOGS_REPLY_MAX ((size_t)256 * 1024 * 1024)
+
+static void nothing_end(struct http_request *req)
+{
+    (void)req;
+}
+
+static const struct http_handler answered = {.on_end = nothing_end};
+
+static const struct http_handler *fail(struct http_request *req, const struct err *err)
+{
+    reply_error(req, err);
+    return &answered;
+}
+
+static const struct http_handler *reply_text(struct http_request *req, int status, const char *text)
+{
+    http_reply_header(req, "Content-Type", "text/plain");
+    http_reply(req, status, str_of(text));
+    return &answered;
+}
+
+// ── health ──
+
+static const struct http_handler *health(struct http_request *req)
+{
+    CLEAN_JSON json_t *json = json_object();
+    json_put(json, "services", json_pack("{s:s, s:s}", "s3", "running", "lambda", "running"));
+    json_put_str(json, "edition", STR("rouse"));
+    json_put_str(json, "version", STR(ROUSE_VERSION));
+    reply_json(req, 200, json);
+    return &answered;
+}
+
+// ── /rouse/info ──
+
+static json_t *counts_json(const struct dispatch_counts *counts)
+{
+    json_t *json = json_object();
+    json_put_int(json, "queued", (int64_t)counts->queued);
+    json_put_int(json, "running", (int64_t)counts->running);
+    json_put_int(json, "instances", (int64_t)counts->instances);
+    json_put_int(json, "templates", (int64_t)counts->templates);
+    json_put_int(json, "invocations", (int64_t)counts->invocations);
+    json_put_int(json, "errors", (int64_t)counts->errors);
+    json_put_int(json, "throttles", (int64_t)counts->throttles);
+    json_put_int(json, "coldStarts", (int64_t)counts->cold_starts);
+    return json;
+}
+
+static json_t *function_json(struct api *api, const struct lambda_function *f)
+{
+    static const char *const states[] = {"Pending", "Active", "Failed"};
+    struct dispatch_counts counts = dispatch_counts(api->dispatch, str_of(f->name));
+    json_t *json = counts_json(&counts);
+    json_put_str(json, "name", str_of(f->name));
+    json_put_str(json, "runtime", str_of(f->latest->runtime));
+    json_put_str(json, "state", str_of(states[f->latest->state]));
+    if (f->latest->state_reason) {
+        json_put_str(json, "stateReason", str_of(f->latest->state_reason));
+    }
+    json_put_int(json, "memoryMb", f->latest->memory_mb);
+    json_put_int(json, "timeoutS", f->latest->timeout_s);
+    json_put_int(json, "codeSize", (int64_t)f->latest->code_size);
+    return json;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct lambda_function *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static json_t *functions_json(struct api *api)
+{
+    json_t *list = json_array();
+    struct map *map = &api->lambda->functions;
+    CLEAN_MEM struct lambda_function **functions = mem_alloc((map->count + 1) * sizeof *functions);
+    size_t at = 0, count = 0;
+    for (struct lambda_function *f; (f = map_next(map, &at));) {
+        if (f->latest) {
+            functions[count++] = f;
+        }
+    }
+    qsort(functions, count, sizeof *functions, by_name);
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, function_json(api, functions[i]));
+    }
+    return list;
+}
+
+static const struct http_handler *info(struct http_request *req, struct api *api)
+{
+    struct dispatch_counts totals = dispatch_totals(api->dispatch);
+    struct store_stats stats = store_stats(api->store);
+    CLEAN_JSON json_t *json = counts_json(&totals);
+    json_put_str(json, "version", STR(ROUSE_VERSION));
+    json_put_str(json, "region", str_of(api->settings->region));
+    json_put_int(json, "uptimeMs", clock_wall_ms() - api->started_ms);
+    json_put_int(json, "pid", getpid());
+    json_put_bool(json, "draining", api->draining);
+    json_put(json, "store",
+             json_pack("{s:s, s:I, s:I, s:I}", "dir", store_dir(api->store), "commits",
+                       (json_int_t)stats.commits, "tasks", (json_int_t)stats.tasks, "fsyncUs",
+                       (json_int_t)stats.fsync_us));
+    json_put(json, "functions", functions_json(api));
+    reply_json(req, 200, json);
+    return &answered;
+}
+
+// ── /rouse/logs/FUNCTION?since=MS&follow=1 ──
+
+struct logs_stream {
+    struct log_follower follower;
+    struct http_request *req;
+    uint64_t left_out; // lines, since the client reads too slowly
+};
+
+static void stream_line(struct logs_stream *stream, struct str line)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(1024 * 1024);
+    struct err err = {0};
+    if (stream->left_out) {
+        buf_printf(&text, "… %llu lines were left out …\n", (unsigned long long)stream->left_out);
+    }
+    buf_add_str(&text, line);
+    buf_add_char(&text, '\n');
+    if (http_stream_write(stream->req, buf_str(&text), &err) < 0) {
+        stream->left_out++;
+    } else {
+        stream->left_out = 0;
+    }
+}
+
+static void follower_line(struct log_follower *follower, int64_t wall_ms, struct str line)
+{
+    (void)wall_ms;
+    stream_line(CONTAINER_OF(follower, struct logs_stream, follower), line);
+}
+
+static int line_add(void *ctx, int64_t wall_ms, struct str line)
+{
+    (void)wall_ms;
+    struct buf *out = ctx;
+    buf_add_str(out, line);
+    buf_add_char(out, '\n');
+    return buf_ok(out) ? 0 : 1;
+}
+
+static void stream_closed(struct http_request *req)
+{
+    struct logs_stream *stream = req->data;
+    logs_unfollow(&stream->follower);
+    free(stream);
+}
+
+static const struct http_handler *logs_follow_begin(struct http_request *req, struct api *api,
+                                                    struct str function, struct buf *before)
+{
+    static const struct http_handler handler = {.on_end = nothing_end, .on_closed = stream_closed};
+    struct logs_stream *stream = NEW(struct logs_stream);
+    struct err err = {0};
+    stream->req = req;
+    stream->follower.on_line = follower_line;
+    list_init(&stream->follower.link);
+    req->data = stream;
+    http_stream_start(req, 200);
+    (void)!http_stream_write(req, buf_str(before), &err); // nothing waits yet, so it is taken
+    logs_follow(api->observe, function, &stream->follower);
+    return &handler;
+}
+
+static const struct http_handler *logs(struct http_request *req, struct api *api,
+                                       struct str function)
+{
+    struct err err = {0};
+    struct str since = {0}, follow = {0};
+    int64_t since_ms = 0;
+    (void)uri_query_find(req->query, STR("since"), &since);
+    if (since.size && !str_to_i64(since, &since_ms)) {
+        (void)!err_set(&err, ERR_INVALID, "since: must be milliseconds since 1970");
+        return fail(req, &err);
+    }
+    if (!function_name_ok(function) || !lambda_find(api, function)) {
+        (void)!err_set(&err, ERR_NOT_FOUND, "There is no function " STR_FMT ".",
+                       STR_ARG(str_head(function, 80)));
+        return fail(req, &err);
+    }
+    struct buf out = BUF_INIT(LOGS_REPLY_MAX);
+    logs_flush(api->observe);
+    if (logs_read(api->observe, function, since_ms, line_add, &out, &err) < 0) {
+        buf_done(&out);
+        return fail(req, &err);
+    }
+    http_reply_header(req, "Content-Type", "text/plain; charset=utf-8");
+    if (uri_query_find(req->query, STR("follow"), &follow) && !str_eq(follow, STR("0"))) {
+        const struct http_handler *handler = logs_follow_begin(req, api, function, &out);
+        buf_done(&out);
+        return handler;
+    }
+    http_reply_buf(req, 200, &out);
+    return &answered;
+}
+
+// ── /rouse/code/SHA256.zip: what GetFunction's Code.Location names ──
+
+static const struct http_handler *code(struct http_request *req, struct api *api, struct str name)
+{
+    struct err err = {0};
+    uint8_t sha[32];
+    struct stat st;
+    int fd = -1;
+    if (str_ends(name, STR(".zip")) &&
+        hex_decode(str_head(name, name.size - 4), sha, 32, &err) >= 0) {
+        CLEAN_MEM char *path = mem_printf("%s/" STR_FMT "/code.zip", api->lambda->packages,
+                                          STR_ARG(str_head(name, 64)));
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fd_clean(&fd);
+        (void)!err_set(&err, ERR_NOT_FOUND, "There is no such package.");
+        return fail(req, &err);
+    }
+    http_reply_header(req, "Content-Type", "application/zip");
+    http_reply_file(req, 200, fd, 0, (uint64_t)st.st_size);
+    return &answered;
+}
+
+// ── entry point ──
+
+static const struct http_handler *signed_route(struct http_request *req, struct api *api)
+{
+    struct auth auth;
+    struct err err = {0};
+    struct str path = str_skip(req->path, strlen("/rouse/"));
+    if (auth_headers(api, req, AUTH_STYLE_JSON, &auth, &err) < 0) {
+        return fail(req, &err);
+    }
+    if (auth.role[0]) { // a function's credentials
+        (void)!err_set(&err, ERR_DENIED, "Only the root may look at the server itself.");
+        return fail(req, &err);
+    }
+    if (!str_eq(req->method, STR("GET")) || req->body_size > 0) {
+        (void)!err_aws(&err, ERR_INVALID, "MethodNotAllowedException", "only GET is served here");
+        return fail(req, &err);
+    }
+    if (str_eq(path, STR("info"))) {
+        return info(req, api);
+    }
+    if (str_starts(path, STR("logs/"))) {
+        return logs(req, api, str_skip(path, strlen("logs/")));
+    }
+    if (str_starts(path, STR("code/"))) {
+        return code(req, api, str_skip(path, strlen("code/")));
+    }
+    (void)!err_set(&err, ERR_NOT_FOUND, "There is nothing at " STR_FMT,
+                   STR_ARG(str_head(req->path, 200)));
+    return fail(req, &err);
+}
+
+const struct http_handler *admin_route(struct http_request *req, struct api *api)
+{
+    if (str_eq(req->path, STR("/_localstack/health"))) {
+        return health(req);
+    }
+    if (str_eq(req->path, STR("/healthz"))) {
+        return reply_text(req, 200, "ok\n");
+    }
+    if (str_eq(req->path, STR("/readyz"))) {
+        return api->draining ? reply_text(req, 503, "draining\n") : reply_text(req, 200, "ok\n");
+    }
+    return str_starts(req->path, STR("/rouse/")) ? signed_route(req, api) : NULL;
+}

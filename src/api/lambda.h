@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Lambda API inside: one call, the functions as they are known here, and what its operations
+// (lambda_*.c) share. The table of operations is in lambda_route.c; the outside sees only what api.h
+// says.
+//
+//     route: find operation and function ─► authenticate ─► body ─► op->run ─► reply
+//                                                                     │
+//                                 lambda_pool (unpacking) and lambda_write (rows) in between
+//
+// Functions live in memory and in the store alike. A change is written first; when it is durable the
+// memory, then the dispatcher are told, then the caller. While one change of a function is under way
+// further ones wait in line, so that each sees what the one before did.
+#pragma once
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "api/reply.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "core/function.h"
+#include "core/job.h"
+#include "format/checksum.h"
+#include "format/json.h"
+#include "store/function.h"
+#include "worker/prepare.h"
+
+#define LAMBDA_DOCUMENT_MAX ((size_t)1024 * 1024) // of a request that is no code and no payload
+#define LAMBDA_REPLY_MAX    ((size_t)16 * 1024 * 1024)
+#define LAMBDA_ENV_MAX      4096 // bytes of names and values
+#define LAMBDA_PREPARE_S    600
+
+struct lambda_call;
+
+enum lambda_body { LAMBDA_BODY_NONE, LAMBDA_BODY_JSON, LAMBDA_BODY_CODE, LAMBDA_BODY_PAYLOAD };
+
+struct lambda_op {
+    const char *name; // "CreateFunction"
+    const char *method;
+    const char *path; // after the date; '*' is one segment: "functions/*/code"
+    int body;         // enum lambda_body
+    bool changes;     // run waits for its function's turn
+    // Answers, or starts what will. A failure is answered by the caller of run.
+    int (*run)(struct lambda_call *call, struct err *err);
+};
+
+// Somebody who waits to change a function.
+struct lambda_turn {
+    struct list link;
+    void (*on_turn)(struct lambda_turn *turn); // never from inside a call
+};
+
+struct lambda_call {
+    struct http_request *req; // NULL once the client has gone
+    struct api *api;
+    const struct lambda_op *op;
+    int refs;
+    struct auth auth;
+    struct buf body;
+    uint64_t body_max;
+    struct checksum sum; // of a large body, while it arrives
+    bool summing, replied;
+
+    char name[FUNCTION_NAME_MAX + 1]; // of the function, empty when the operation has none
+    char *qualifier;                  // as given; NULL: none
+    char *segment;                    // the last of the path, where the operation wants it
+    json_t *input;                    // the body, when it is JSON
+
+    struct lambda_package *package; // of operations with code
+    struct function *draft;         // what CreateFunction asks for
+    struct pool_work work;
+    int (*pool_run)(struct lambda_call *call, struct err *err);
+    int (*pool_done)(struct lambda_call *call, struct err *err);
+    struct err err;
+    int rc;
+    struct lambda_turn turn; // at changing its function
+    int (*on_turn)(struct lambda_call *call, struct err *err);
+    struct lambda_function *turn_of; // whose turn it has; NULL: nobody's
+};
+
+// ---- life and replies (lambda_route.c); replies are no-ops when the client has gone
+struct lambda_call *lambda_call_ref(struct lambda_call *call);
+void lambda_call_unref(struct lambda_call *call);
+void lambda_reply(struct lambda_call *call, int status, const json_t *json); // takes no reference
+void lambda_reply_empty(struct lambda_call *call, int status);
+void lambda_fail(struct lambda_call *call, const struct err *err);
+MUST_CHECK int lambda_authorize(struct lambda_call *call, struct err *err); // while req is there
+// run on a pool thread, then done on the core thread. A failure of either is answered.
+void lambda_pool(struct lambda_call *call, int (*run)(struct lambda_call *call, struct err *err),
+                 int (*done)(struct lambda_call *call, struct err *err));
+// A query parameter, decoded, appended to out; false when absent.
+bool lambda_param(const struct lambda_call *call, const char *name, struct buf *out);
+// An integer parameter; absent: *ret untouched.
+MUST_CHECK int lambda_param_int(const struct lambda_call *call, const char *name, int64_t least,
+                                int64_t most, int64_t *ret, struct err *err);
+
+// ---- functions (lambda_registry.c)
+struct lambda_invoke_config {
+    char *qualifier;
+    int64_t retries, event_age_s;  // -1: not set
+    char *on_success, *on_failure; // NULL: none
+    int64_t modified_ms;
+};
+
+struct lambda_function {
+    struct lambda *lambda;
+    char *name;
+    struct function *latest;    // NULL: being created
+    struct function *update;    // new code that is being prepared while `latest` serves; or NULL
+    struct function **versions; // published, ascending
+    size_t version_count;
+    int64_t last_version;
+    char *tags, *policy; // JSON objects or NULL
+    int64_t reserved;
+    int update_status; // enum function_update
+    char *update_reason, *update_code;
+    struct lambda_invoke_config *configs;
+    size_t config_count;
+
+    bool busy;           // somebody has the turn
+    struct list waiting; // struct lambda_turn
+    struct timer next;   // gives the turn
+    struct prepare_task prepare;
+    struct function *preparing;      // a reference: what `prepare` is about
+    struct lambda_turn prepare_turn; // to write what came of it
+    char *prepare_out;
+};
+
+struct lambda {
+    struct api *api;
+    struct map functions; // struct lambda_function by name
+    struct preparer *preparer;
+    char *packages; // DIR/packages
+};
+
+struct lambda_function *lambda_find(struct api *api, struct str name); // NULL also while created
+// The function of the call; ERR_NOT_FOUND as Lambda says it.
+MUST_CHECK int lambda_need(struct lambda_call *call, struct lambda_function **ret, struct err *err);
+// The version that the call's qualifier names ("$LATEST" without one), borrowed.
+MUST_CHECK int lambda_need_version(struct lambda_call *call, struct lambda_function *f,
+                                   struct function **ret, struct err *err);
+struct lambda_invoke_config *lambda_config_find(const struct lambda_function *f,
+                                                struct str qualifier);
+int lambda_not_found(const struct lambda_call *call, struct err *err); // for the name and qualifier
+
+// Waits until nobody else changes the function, then calls on_turn; the turn ends with the reply. A
+// function of that name need not exist.
+void lambda_take_turn(struct lambda_call *call,
+                      int (*on_turn)(struct lambda_call *call, struct err *err));
+void lambda_end_turn(struct lambda_call *call); // safe without one; called by the replies
+
+// A change: fill in what is to be written (NULL or false: left as it is), then lambda_write. All of it
+// is one transaction. When that is durable memory is changed alike, the dispatcher is told, and done
+// is called; it is called with rc < 0 when nothing was changed.
+struct lambda_change {
+    struct store_task task;
+    struct lambda *lambda;
+    struct lambda_call *call; // a reference; NULL: nobody waits
+    char *name;
+    struct function *latest; // references
+    struct function *update;
+    bool update_drop;          // the update is over
+    struct function *publish;  // a new version
+    struct function **replace; // published versions that changed state
+    size_t replace_count;
+    char *drop_version;
+    bool drop;                           // the whole function
+    struct lambda_invoke_config *config; // put
+    char *config_drop;                   // qualifier
+    // What the head becomes; begins as it is.
+    char *tags, *policy, *update_reason, *update_code;
+    int64_t reserved, last_version;
+    int update_status;
+    void (*done)(struct lambda_change *change); // may be NULL: the call is answered elsewhere
+    int status;                                 // for lambda_change_answer
+    json_t *answer;
+};
+struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_function *f,
+                                        const char *name, struct lambda_call *call);
+void lambda_write(struct lambda_change *change);
+void lambda_change_free(struct lambda_change *change); // instead of lambda_write
+// `done` for changes whose answer is known before: change->status and change->answer (NULL: empty).
+void lambda_change_answer(struct lambda_change *change);
+void lambda_text_set(char **field, const char *value); // copies
+
+// Begins preparing what needs it: a latest that is PENDING, or an update. When it has ended the states
+// change as they should.
+void lambda_prepare(struct lambda_function *f);
+bool lambda_needs_preparation(const struct function *f);
+// A new published version of `from`.
+struct function *lambda_version_make(const struct function *from, int64_t number);
+
+// ---- what a configuration is (lambda_config.c)
+// Appends to the members of *f those of a CreateFunction or UpdateFunctionConfiguration request.
+MUST_CHECK int lambda_config_read(struct api *api, const json_t *input, bool create,
+                                  struct function *f, struct err *err);
+// FunctionConfiguration, a new reference. `qualified`: the ARN ends in the version.
+json_t *lambda_config_json(const struct lambda_function *f, const struct function *version,
+                           bool qualified);
+char *lambda_arn(const struct lambda *lambda, const char *name, const char *qualifier);
+MUST_CHECK int lambda_tags_check(const json_t *tags, struct err *err);
+MUST_CHECK int lambda_check_revision(const json_t *input, const char *revision, struct err *err);
+
+// ---- code (lambda_package.c)
+struct lambda_package {
+    struct buf zip; // the bytes, or
+    int fd;         // a file with them, from offset 0; -1
+    const char *packages;
+    uint64_t unpacked_max;
+    // Made by lambda_package_unpack:
+    char sha256_hex[65], sha256_base64[45];
+    uint64_t size; // of the zip
+    char *folder;  // DIR/packages/<hex>/code
+};
+struct lambda_package *lambda_package_new(const char *packages, uint64_t unpacked_max);
+void lambda_package_free(struct lambda_package *package);
+// Pool thread: checks, unpacks and makes durable; what is there already is left as it is.
+MUST_CHECK int lambda_package_unpack(struct lambda_package *package, struct err *err);
+// Removes the packages that no version refers to, and what a crash left behind. At start.
+void lambda_package_sweep(const char *packages, const struct map *used);
+
+// ---- operations
+int lambda_create_function(struct lambda_call *call, struct err *err);
+int lambda_update_code(struct lambda_call *call, struct err *err);
+int lambda_update_configuration(struct lambda_call *call, struct err *err);
+int lambda_get_function(struct lambda_call *call, struct err *err);
+int lambda_get_configuration(struct lambda_call *call, struct err *err);
+int lambda_list_functions(struct lambda_call *call, struct err *err);
+int lambda_delete_function(struct lambda_call *call, struct err *err);
+int lambda_publish_version(struct lambda_call *call, struct err *err);
+int lambda_list_versions(struct lambda_call *call, struct err *err);
+int lambda_invoke(struct lambda_call *call, struct err *err);
+int lambda_put_concurrency(struct lambda_call *call, struct err *err);
+int lambda_get_concurrency(struct lambda_call *call, struct err *err);
+int lambda_delete_concurrency(struct lambda_call *call, struct err *err);
+int lambda_put_invoke_config(struct lambda_call *call, struct err *err);
+int lambda_update_invoke_config(struct lambda_call *call, struct err *err);
+int lambda_get_invoke_config(struct lambda_call *call, struct err *err);
+int lambda_delete_invoke_config(struct lambda_call *call, struct err *err);
+int lambda_list_invoke_configs(struct lambda_call *call, struct err *err);
+int lambda_add_permission(struct lambda_call *call, struct err *err);
+int lambda_remove_permission(struct lambda_call *call, struct err *err);
+int lambda_get_policy(struct lambda_call *call, struct err *err);
+int lambda_tag_resource(struct lambda_call *call, struct err *err);
+int lambda_untag_resource(struct lambda_call *call, struct err *err);
+int lambda_list_tags(struct lambda_call *call, struct err *err);
+int lambda_account_settings(struct lambda_call *call, struct err *err);

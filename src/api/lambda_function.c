@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking at functions, and deleting them.
+#include "api/lambda.h"
+#include "base/clock.h"
+#include "format/hex.h"
+#include "format/sigv4.h"
+
+#define LOCATION_EXPIRES_S 600
+#define LIST_DEFAULT       50
+#define LIST_MAX           10000
+
+// ── GetFunction, GetFunctionConfiguration ──
+
+static int shown_version(struct lambda_call *call, struct lambda_function **ret_f,
+                         const struct function **ret, struct err *err)
+{
+    struct function *version = NULL;
+    TRY(lambda_need(call, ret_f, err));
+    TRY(lambda_need_version(call, *ret_f, &version, err));
+    bool latest = version == (*ret_f)->latest;
+    *ret = latest && (*ret_f)->update ? (*ret_f)->update : version;
+    return 0;
+}
+
+// A URL that this server answers for ten minutes: the zip, signed with our own key.
+static int location_write(struct lambda_call *call, const struct function *version, struct buf *out,
+                          struct err *err)
+{
+    struct api *api = call->api;
+    struct str folder = str_of(version->package); // "…/<sha>/code"
+    folder.size -= strlen("/code");
+    struct str sha = str_skip(folder, folder.size - 64);
+    CLEAN_MEM char *path = mem_printf("/rouse/code/" STR_FMT ".zip", STR_ARG(sha));
+    struct str host = call->req->host.size ? call->req->host : STR("127.0.0.1");
+    struct sigv4_header headers[] = {{STR("host"), host}};
+    struct sigv4_request request = {.flavour = SIGV4_SERVICE,
+                                    .method = STR("GET"),
+                                    .path = str_of(path),
+                                    .headers = headers,
+                                    .header_count = 1};
+    struct sigv4_credentials credentials = {str_of(api->access_key), str_of(api->secret_key), {0}};
+    buf_printf(out, "http://" STR_FMT "%s?", STR_ARG(host), path);
+    return sigv4_presign(&request, &credentials, str_of(api->settings->region), STR("lambda"),
+                         clock_wall_ms(), LOCATION_EXPIRES_S, out, err);
+}
+
+static json_t *tags_json(const struct lambda_function *f)
+{
+    json_t *tags = NULL;
+    struct err ignored = {0};
+    if (!f->tags || json_parse_object(str_of(f->tags), &tags, &ignored) < 0) {
+        tags = json_object();
+    }
+    return tags;
+}
+
+int lambda_get_function(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    const struct function *version = NULL;
+    TRY(shown_version(call, &f, &version, err));
+    CLEAN(buf_done) struct buf location = BUF_INIT(16 * 1024);
+    TRY(location_write(call, version, &location, err));
+    CLEAN_JSON json_t *answer = json_object();
+    json_put(answer, "Configuration", lambda_config_json(f, version, call->qualifier != NULL));
+    json_put(answer, "Code",
+             json_pack("{s:s, s:s}", "RepositoryType", "S3", "Location", buf_text(&location)));
+    if (f->tags) {
+        json_put(answer, "Tags", tags_json(f));
+    }
+    if (f->reserved >= 0) {
+        json_put(answer, "Concurrency",
+                 json_pack("{s:I}", "ReservedConcurrentExecutions", (json_int_t)f->reserved));
+    }
+    lambda_reply(call, 200, answer);
+    return 0;
+}
+
+int lambda_get_configuration(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    const struct function *version = NULL;
+    TRY(shown_version(call, &f, &version, err));
+    CLEAN_JSON json_t *answer = lambda_config_json(f, version, call->qualifier != NULL);
+    lambda_reply(call, 200, answer);
+    return 0;
+}
+
+// ── lists ──
+
+struct listed {
+    const struct lambda_function *f;
+    const struct function *version;
+};
+
+static int listed_cmp(const void *left, const void *right)
+{
+    const struct listed *a = left, *b = right;
+    int order = strcmp(a->version->name, b->version->name);
+    if (order) {
+        return order;
+    }
+    int64_t x = 0, y = 0; // "$LATEST" is no number and comes first
+    (void)str_to_i64(str_of(a->version->version), &x);
+    (void)str_to_i64(str_of(b->version->version), &y);
+    return (x > y) - (x < y);
+}
+
+static void list_add(struct listed **list, size_t *count, const struct lambda_function *f,
+                     bool versions)
+{
+    *list = mem_grow(*list, (*count + 1 + f->version_count) * sizeof **list);
+    (*list)[(*count)++] = (struct listed){f, f->latest};
+    for (size_t i = 0; versions && i < f->version_count; i++) {
+        (*list)[(*count)++] = (struct listed){f, f->versions[i]};
+    }
+}
+
+static void mark_write(const struct listed *l, struct buf *out)
+{
+    buf_printf(out, "%s:%s", l->version->name, l->version->version);
+}
+
+// One page, from the element that Marker names. `member`: "Functions" or "Versions".
+static int list_reply(struct lambda_call *call, const struct listed *list, size_t count,
+                      const char *member, bool qualified, struct err *err)
+{
+    int64_t most = LIST_DEFAULT;
+    TRY(lambda_param_int(call, "MaxItems", 1, LIST_MAX, &most, err));
+    CLEAN(buf_done) struct buf marker = BUF_INIT(1024);
+    CLEAN(buf_done) struct buf mark = BUF_INIT(1024);
+    size_t at = 0;
+    if (lambda_param(call, "Marker", &marker) && marker.size > 0) {
+        for (; at < count; at++) {
+            buf_clear(&mark);
+            mark_write(&list[at], &mark);
+            if (str_eq(buf_str(&mark), buf_str(&marker))) {
+                break;
+            }
+        }
+        if (at == count) {
+            return err_aws(err, ERR_INVALID, "InvalidParameterValueException", "Invalid Marker");
+        }
+    }
+    CLEAN_JSON json_t *answer = json_object();
+    json_t *shown = json_array();
+    for (int64_t n = 0; n < most && at < count; n++, at++) {
+        json_array_append_new(shown, lambda_config_json(list[at].f, list[at].version, qualified));
+    }
+    if (at < count) {
+        buf_clear(&mark);
+        mark_write(&list[at], &mark);
+        json_put_str(answer, "NextMarker", buf_str(&mark));
+    }
+    json_put(answer, member, shown);
+    lambda_reply(call, 200, answer);
+    return 0;
+}
+
+int lambda_list_functions(struct lambda_call *call, struct err *err)
+{
+    CLEAN(buf_done) struct buf which = BUF_INIT(1024);
+    bool versions = lambda_param(call, "FunctionVersion", &which);
+    if (versions && !str_eq(buf_str(&which), STR("ALL"))) {
+        return err_aws(err, ERR_INVALID, "ValidationException",
+                       "1 validation error detected: Value '" STR_FMT
+                       "' at 'functionVersion' failed to satisfy constraint: Member must satisfy "
+                       "enum value set: [ALL]",
+                       STR_ARG(str_head(buf_str(&which), 40)));
+    }
+    CLEAN_MEM struct listed *list = NULL;
+    size_t count = 0, at = 0;
+    for (struct lambda_function *f; (f = map_next(&call->api->lambda->functions, &at));) {
+        if (f->latest) {
+            list_add(&list, &count, f, versions);
+        }
+    }
+    if (count) {
+        qsort(list, count, sizeof *list, listed_cmp);
+    }
+    return list_reply(call, list, count, "Functions", versions, err);
+}
+
+int lambda_list_versions(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    TRY(lambda_need(call, &f, err));
+    CLEAN_MEM struct listed *list = NULL;
+    size_t count = 0;
+    list_add(&list, &count, f, /* versions */ true);
+    return list_reply(call, list, count, "Versions", /* qualified */ true, err);
+}
+
+// ── DeleteFunction ──
+
+int lambda_delete_function(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    struct function *version = NULL;
+    TRY(lambda_need(call, &f, err));
+    if (call->qualifier && strcmp(call->qualifier, "$LATEST") == 0) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "$LATEST version cannot be deleted without deleting the function.");
+    }
+    if (call->qualifier) {
+        TRY(lambda_need_version(call, f, &version, err));
+    }
+    struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
+    change->drop = version == NULL;
+    lambda_text_set(&change->drop_version, version ? version->version : NULL);
+    change->status = 204;
+    change->done = lambda_change_answer;
+    lambda_write(change);
+    return 0;
+}

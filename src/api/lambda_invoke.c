@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invoke: a payload becomes a job, or a row in the outbox, and passes through unread. The hot path of
+// the API.
+#include "api/lambda.h"
+#include "base/clock.h"
+#include "dispatch/dispatch.h"
+#include "format/base64.h"
+#include "store/job.h"
+
+#define LOG_TAIL_MAX 4096
+
+// ── synchronous ──
+
+static void bytes_free(void *arg)
+{
+    bytes_unref(arg);
+}
+
+static void reply_log(struct http_request *req, const struct bytes *log)
+{
+    struct str text = bytes_str(log);
+    if (text.size > LOG_TAIL_MAX) {
+        text = str_skip(text, text.size - LOG_TAIL_MAX);
+    }
+    char shown[BASE64_SIZE(LOG_TAIL_MAX) + 1];
+    base64_write(text.at, text.size, shown);
+    http_reply_header(req, "X-Amz-Log-Result", shown);
+}
+
+static void reply_headers(struct http_request *req, const struct job *job)
+{
+    const struct job_result *result = &job->result;
+    char number[32];
+    http_reply_header(req, "x-amzn-RequestId", job->request_id.text);
+    http_reply_header(req, "Content-Type", "application/json");
+    http_reply_header(req, "X-Amz-Executed-Version", job->function->version);
+    if (result->status != JOB_OK) {
+        http_reply_header(req, "X-Amz-Function-Error", "Unhandled");
+    }
+    if (result->tier != TIER_NONE) {
+        http_reply_header(req, "X-Rouse-Tier", tier_name(result->tier));
+    }
+    snprintf(number, sizeof number, "%.3f", (double)result->duration_us / 1000);
+    http_reply_header(req, "X-Rouse-Duration-Ms", number);
+    if (str_eq_nocase(http_request_header(req, "X-Amz-Log-Type"), STR("Tail"))) {
+        reply_log(req, result->log);
+    }
+}
+
+static void invoke_settled(struct job *job)
+{
+    struct lambda_call *call = job->data;
+    struct http_request *req = call->req;
+    if (job->result.status == JOB_REFUSED) {
+        lambda_fail(call, &job->result.err);
+    } else if (req) {
+        call->replied = true;
+        reply_headers(req, job);
+        struct bytes *payload = job->result.payload;
+        http_reply_borrowed(req, 200, bytes_str(payload), bytes_free,
+                            payload ? bytes_ref(payload) : NULL);
+    }
+    lambda_call_unref(call);
+}
+
+static struct bytes *payload_take(struct lambda_call *call)
+{
+    return call->body.size ? bytes_take(&call->body) : NULL;
+}
+
+static void request_id_put(struct uuid *id, const struct lambda_call *call)
+{
+    _Static_assert(sizeof id->text == sizeof call->req->id, "both are UUIDs");
+    memcpy(id->text, call->req->id, sizeof id->text);
+}
+
+static int invoke_sync(struct lambda_call *call, struct function *version)
+{
+    struct bytes *payload = payload_take(call);
+    struct job *job = job_new(version, payload);
+    bytes_unref(payload);
+    request_id_put(&job->request_id, call);
+    job->on_settled = invoke_settled;
+    job->data = lambda_call_ref(call);
+    dispatch_submit(call->api->dispatch, job);
+    return 0;
+}
+
+// ── asynchronous ──
+
+struct event_write {
+    struct store_task task;
+    struct lambda_call *call; // a reference
+    struct bytes *payload;    // a reference
+    char *key;                // of the function, as the dispatcher knows it
+    struct uuid request_id;
+    int64_t now_ms;
+};
+
+static int event_run(struct store_task *task, struct db *db, struct err *err)
+{
+    struct event_write *w = CONTAINER_OF(task, struct event_write, task);
+    struct job_row row = {
+        .function = str_of(w->key),
+        .payload = w->payload ? bytes_str(w->payload) : STR(""),
+        .request_id = str_of(w->request_id.text),
+        .created_ms = w->now_ms,
+        .due_ms = w->now_ms,
+        .attempt = 1,
+    };
+    int64_t id = job_row_insert(db, &row, err);
+    return id < 0 ? (int)id : 0;
+}
+
+static void event_done(struct store_task *task)
+{
+    struct event_write *w = CONTAINER_OF(task, struct event_write, task);
+    if (task->rc < 0) {
+        lambda_fail(w->call, &task->err);
+    } else {
+        lambda_reply_empty(w->call, 202);
+        dispatch_wake(w->call->api->dispatch, str_of(w->key));
+    }
+    lambda_call_unref(w->call);
+    bytes_unref(w->payload);
+    free(w->key);
+    free(w);
+}
+
+static int invoke_event(struct lambda_call *call, struct function *version)
+{
+    struct event_write *w = NEW(struct event_write);
+    w->call = lambda_call_ref(call);
+    w->payload = payload_take(call);
+    w->key = dispatch_key(version);
+    w->now_ms = clock_wall_ms();
+    request_id_put(&w->request_id, call);
+    w->task.run = event_run;
+    w->task.on_done = event_done;
+    store_submit(call->api->store, &w->task);
+    return 0;
+}
+
+// ── entry point ──
+
+int lambda_invoke(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    struct function *version = NULL;
+    TRY(lambda_need(call, &f, err));
+    TRY(lambda_need_version(call, f, &version, err));
+    struct str type = http_request_header(call->req, "X-Amz-Invocation-Type");
+    if (type.size == 0 || str_eq(type, STR("RequestResponse"))) {
+        return invoke_sync(call, version);
+    }
+    if (str_eq(type, STR("Event"))) {
+        return invoke_event(call, version);
+    }
+    if (str_eq(type, STR("DryRun"))) {
+        lambda_reply_empty(call, 204);
+        return 0;
+    }
+    return err_aws(err, ERR_INVALID, "ValidationException",
+                   "1 validation error detected: Value '" STR_FMT
+                   "' at 'invocationType' failed to satisfy constraint: Member must satisfy enum "
+                   "value set: [Event, DryRun, RequestResponse]",
+                   STR_ARG(str_head(type, 40)));
+}
