@@ -86,6 +86,16 @@ static int run_inspect(int argc, char **argv)
     return inspect_main(argv[optind], (size_t)labels);
 }
 
+static int show_version(void)
+{
+    struct engine *engine = NULL;
+    struct err err = {0};
+    bool have = engine_start("onnx", &(struct engine_options){0}, &engine, &err) == 0;
+    printf("rouse-runner " ROUSE_VERSION "\n%s\n", have ? engine->ops->version(engine) : err.text);
+    engine_stop(engine);
+    return 0;
+}
+
 int runner_main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
@@ -101,8 +111,7 @@ int runner_main(int argc, char **argv)
         return run_inspect(argc - 1, argv + 1);
     }
     if (strcmp(verb, "--version") == 0) {
-        puts("rouse-runner " ROUSE_VERSION);
-        return 0;
+        return show_version();
     }
     fputs(usage, stderr);
     return 2;

@@ -17,14 +17,6 @@
 
 static struct sock_fprog filters[CALLS_SETS];
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
-
 // Names, because not every architecture has every call; those it lacks are skipped.
 static const char *const compute[] = {
     "read", "write", "readv", "writev", "pread64", "close", "lseek", "fstat", "newfstatat", "ftruncate",

@@ -3,6 +3,15 @@
 // ENOSYS where the C library has another way.
 #pragma once
 
+// Sanitizers make calls and mappings of their own; such builds go without the walls in their way.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
 enum calls_set {
     CALLS_LOAD,    // open files, fork; no sockets, no exec, no executable memory
     CALLS_COMPUTE, // memory, clocks, the sockets that are open; no files, no processes

@@ -149,7 +149,8 @@ void jail_start(const struct jail *jail)
     limit(RLIMIT_NOFILE, FILES_OPEN_MAX);
     limit(RLIMIT_FSIZE, jail->file_size_max);
     // More than the machine has is a mistake, and is refused rather than swapped or killed for.
-    limit(RLIMIT_DATA, (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE));
+    rlim_t memory = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE);
+    limit(RLIMIT_DATA, SANITIZED ? RLIM_INFINITY : memory);
     const char *why = calls_prepare();
     if (why) {
         miss(JAIL_CALLS, "seccomp", why);

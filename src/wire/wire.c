@@ -540,8 +540,10 @@ int wire_view_open(struct wire_view *ret, const struct wire_message *m,
     CHECK(bytes->fd_index < m->fd_count);
     int fd = m->fds[bytes->fd_index];
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        bytes->offset + bytes->size > (uint64_t)st.st_size) {
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot look at a passed file");
+    }
+    if (!S_ISREG(st.st_mode) || bytes->offset + bytes->size > (uint64_t)st.st_size) {
         return err_set(err, ERR_PROTOCOL, "passed bytes are shorter than announced");
     }
     if (bytes->size == 0) {
