@@ -101,6 +101,7 @@ static void plan_make(struct world *w, struct plan *plan, int number)
     plan->start_us[TIER_COLD] = world_between(w, 100000, 2000000);
     plan->run_min_us = world_between(w, 10, 100000);
     plan->run_max_us = plan->run_min_us + world_between(w, 10, (int64_t)plan->timeout_s * 900000);
+    plan->uneven = world_chance(w, 500);
     plan->steady = number == 0 || world_chance(w, 400);
     plan->start_crash = world_chance(w, 300) ? (int)world_between(w, 1, 400) : 0;
     plan->start_hang = world_chance(w, 100) ? 50 : 0;
@@ -411,6 +412,7 @@ static void drain(struct world *w)
     HOLDS(w->sync_open == 0, "%llu calls are open", (unsigned long long)w->sync_open);
     HOLDS(dispatch_totals(w->dispatch).running == 0, "something runs");
     world_down(w);
+    w->restarts++;
     world_up(w);
 }
 
@@ -446,6 +448,7 @@ static void crash(struct world *w)
     dispatch_free(w->dispatch);
     sim_fleet_done(&w->fleet);
     observe_free(w->observe);
+    w->restarts++;
     world_up(w);
 }
 
@@ -535,7 +538,7 @@ static void act(struct world *w, bool restarts)
     struct plan *plan = &w->plans[world_random(w) % (uint64_t)w->plan_count];
     int64_t what = world_between(w, 0, 99);
     bool there = plan->function != NULL;
-    int64_t many = world_chance(w, 50) ? world_between(w, 50, 300) : world_between(w, 1, 15);
+    int64_t many = world_chance(w, 100) ? world_between(w, 50, 200) : world_between(w, 1, 15);
     if (what < 40 && there) {
         for (int64_t i = 0; i < many; i++) {
             call_send(w, plan);

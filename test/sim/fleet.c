@@ -165,6 +165,9 @@ static void job_check(struct sim_instance *i, const struct job *job)
     if (event) {
         HOLDS(!event->rejected, "%s runs, but was never stored", event->request_id);
         event->runs++;
+        int most_runs = (1 + (int)plan->retries_max) * (1 + w->restarts) + (int)faults.failed;
+        HOLDS(event->runs <= most_runs, "%s runs for the %dth time", event->request_id,
+              event->runs);
         return;
     }
     HOLDS(plan == w->sink, "%s: nobody sent %s", plan->name, job->request_id.text);
@@ -190,7 +193,9 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     i->plan->running++;
     w->runs++;
     job_check(i, LIST_FIRST(batch, struct job, link));
-    int64_t run_us = world_between(w, plan->run_min_us, plan->run_max_us);
+    bool is_short = plan->uneven && !world_chance(w, 50);
+    int64_t run_us = is_short ? plan->run_min_us
+                              : world_between(w, plan->run_min_us, plan->run_max_us);
     i->fails = world_chance(w, plan->run_fail);
     if (world_chance(w, plan->run_hang)) {
         return;

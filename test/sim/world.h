@@ -21,6 +21,7 @@ struct plan {
     int64_t start_us[TIER_COLD + 1];
     int64_t run_min_us, run_max_us;
     int start_crash, start_hang, run_crash, run_hang, run_fail, deaf, idle_death;
+    bool uneven; // its runs are short, but for a few
     bool steady; // it never loses a job: they run in the order in which they came
     uint32_t timeout_s, retries_max, event_age_s;
     const char *on_success, *on_failure;
@@ -70,6 +71,7 @@ struct world {
     struct map events; // struct event by request id
     int64_t starve_us; // nobody waits longer for a place
     bool drained;
+    int restarts;
     uint64_t sync_open, sync_settled, runs;
 };
 
