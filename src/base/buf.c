@@ -38,7 +38,7 @@ char *buf_reserve(struct buf *buf, size_t size)
     if (need > buf->room) {
         size_t room = buf->room * 2 > need ? buf->room * 2 : need;
         room = room < 64 ? 64 : room;
-        room = room > buf->max + 1 ? buf->max + 1 : room;
+        room = room - 1 > buf->max ? buf->max + 1 : room;
         buf->at = mem_grow(buf->at, room);
         buf->room = room;
     }

@@ -124,8 +124,13 @@ bool str_to_i64(struct str s, int64_t *ret)
 bool str_to_double(struct str s, double *ret)
 {
     char text[64];
-    if (s.size == 0 || s.size >= sizeof text || is_space(s.at[0])) {
+    if (s.size == 0 || s.size >= sizeof text) {
         return false;
+    }
+    for (size_t i = 0; i < s.size; i++) { // strtod knows more than decimals
+        if (!s.at[i] || !strchr("+-.0123456789eE", s.at[i])) {
+            return false;
+        }
     }
     memcpy(text, s.at, s.size);
     text[s.size] = 0;
