@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define MINUTE_US (60 * 1000000ll)
+#define ACTIONS   60 // of clients and operators in a run
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define RUNS 60
 #else
@@ -614,12 +615,12 @@ int main(void)
     uint64_t seed = number_of("ROUSE_SIM_SEED", 0);
     uint64_t fault_at = number_of("ROUSE_SIM_FAULT", 0);
     if (seed) {
-        run(seed, fault_at ? 12 : 100, fault_at ? 0 : chance_of(seed), fault_at, !fault_at);
+        run(seed, fault_at ? 12 : ACTIONS, fault_at ? 0 : chance_of(seed), fault_at, !fault_at);
         return 0;
     }
     uint64_t runs = number_of("ROUSE_SIM_RUNS", RUNS);
     for (seed = 1; seed <= runs; seed++) {
-        run(seed, 100, chance_of(seed), 0, true);
+        run(seed, ACTIONS, chance_of(seed), 0, true);
     }
     // Every single operation of a short run fails once.
     uint64_t singles = 0;
