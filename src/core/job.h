@@ -32,6 +32,7 @@ struct job_result {
     enum tier tier;
     int64_t queued_us, init_us, decode_us, run_us, duration_us; // duration: what is billed
     uint64_t memory_max_mb;
+    bool told; // the error stands in the log already
     struct bytes *log; // the job's log lines START … REPORT, for LogType=Tail; owned, may be NULL
 };
 

@@ -25,14 +25,14 @@ static void report_add(struct buf *log, const struct job *job)
     buf_printf(log, "Tier: %s\t\n", tier_name(r->tier));
 }
 
+// What went wrong, unless the function itself has said it.
 static void error_line_add(struct buf *log, const struct job *job, int64_t now_ms)
 {
     if (job->result.status == JOB_TIMED_OUT) {
         char when[CLOCK_TEXT_MAX];
         buf_printf(log, "%s %s Task timed out after %u.00 seconds\n",
-                   clock_iso(now_ms, when), job->request_id.text,
-                   job->function->timeout_s);
-    } else if (job->result.status == JOB_FUNCTION_ERROR) {
+                   clock_iso(now_ms, when), job->request_id.text, job->function->timeout_s);
+    } else if (job->result.status == JOB_FUNCTION_ERROR && !job->result.told) {
         buf_add_text(log, "[ERROR]\t");
         buf_add_str(log, str_head(bytes_str(job->result.payload), 4096));
         buf_add_char(log, '\n');

@@ -13,10 +13,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+// Of Linux 6.15; an older kernel refuses, and the reason stays unknown.
+#define PIDFD_GET_INFO_  _IOWR(0xFF, 11, char[72])
+#define PIDFD_INFO_EXIT_ (1u << 3)
+#define EXIT_WAIT_US     5000 // between a socket's end and the record of its process's end
 
 #define JOB_LOG_MAX (256 * 1024) // of what one job prints, as much as the log keeps of it
 
@@ -29,6 +36,7 @@ struct runner {
     int pid_fd, log_fd; // -1 when there is none
     enum tier tier;
     bool started, ending, kill_wanted;
+    bool closed; // it went by itself
     int64_t asked_us;
     struct list *batch;  // borrowed while it runs; NULL when idle
     char reason[256];    // why it ends, when that is known
@@ -89,9 +97,35 @@ static struct bytes *log_take(struct runner *r)
     return bytes_take(&text);
 }
 
+// How a process that is nobody's child of ours ended: newer kernels keep it with the pidfd.
+static void exit_reason(struct runner *r)
+{
+    struct { // <linux/pidfd.h> of Linux 6.15: struct pidfd_info
+        uint64_t mask, cgroup;
+        uint32_t pid, tgid, ppid, ids[8];
+        int32_t exit_code;
+        uint32_t coredump_mask, spare;
+    } info = {.mask = PIDFD_INFO_EXIT_};
+    if (r->pid_fd < 0 || ioctl(r->pid_fd, PIDFD_GET_INFO_, &info) < 0 ||
+        !(info.mask & PIDFD_INFO_EXIT_)) {
+        return;
+    }
+    const char *form = WIFEXITED(info.exit_code) ? "Runtime exited with error: exit status %d"
+                                                 : "Runtime exited with error: signal: %d";
+    int value = WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : WTERMSIG(info.exit_code);
+    if (value == SIGKILL && !WIFEXITED(info.exit_code)) {
+        snprintf(r->reason, sizeof r->reason, "Runtime exited with error: signal: killed");
+    } else {
+        snprintf(r->reason, sizeof r->reason, form, value);
+    }
+}
+
 static void runner_gone(struct timer *timer)
 {
     struct runner *r = CONTAINER_OF(timer, struct runner, end);
+    if (r->closed) {
+        exit_reason(r);
+    }
     struct job *job = r->batch ? LIST_FIRST(r->batch, struct job, link) : NULL;
     if (job && !job->result.log) {
         job->result.log = log_take(r);
@@ -115,7 +149,7 @@ static void runner_end(struct runner *r, const char *reason)
     if (r->pid_fd >= 0) {
         pidfd_send_signal(r->pid_fd, SIGKILL, NULL, 0);
     }
-    timer_start(r->fleet->loop, &r->end, 0);
+    timer_start(r->fleet->loop, &r->end, r->closed ? EXIT_WAIT_US : 0);
 }
 
 static void on_spawned(struct spawn *spawn, int pid, int pid_fd, struct str error)
@@ -183,6 +217,7 @@ static int result_take(struct runner *r, struct wire_message *m, struct err *err
         error_document(job, result.error_type, result.error_message);
     } else {
         job->result.status = result.failed ? JOB_FUNCTION_ERROR : JOB_OK;
+        job->result.told = result.failed;
         TRY(answer_take(job, m, &result.payload, err));
     }
     r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);
@@ -231,6 +266,7 @@ static void runner_readable(struct watch *watch, uint32_t events)
         bool closed = rc == 0;
         rc = rc == 1 ? message_take(r, &m, &err) : rc;
         if (closed || rc < 0) {
+            r->closed = closed;
             runner_end(r, rc < 0 ? err.text : "Runtime exited without providing a reason");
         } else if (!r->batch || list_empty(r->batch)) {
             return; // nothing more is expected of it
