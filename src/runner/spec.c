@@ -117,7 +117,7 @@ static int read_channels(const struct reader *r, const struct yaml_node *node, d
         for (size_t i = 0; i < 3; i++) {
             const struct yaml_node *item = yaml_at(node, node->count == 1 ? 0 : i);
             if (item->kind != YAML_INT && item->kind != YAML_FLOAT) {
-                return yaml_fail(err, item, r->file, STR_FMT ": must hold numbers",
+                return yaml_fail(err, item, r->file, STR_FMT ": must be numbers",
                                  STR_ARG(node->key));
             }
             ret[i] = item->real;
@@ -241,11 +241,6 @@ static int key_resize(const struct reader *r, const struct yaml_node *node, stru
                      "shorter, letterbox, stretch or none, width: …, height: …, fill: …}");
 }
 
-static const struct key crop_keys[] = {
-    {"width", NULL},
-    {"height", NULL},
-};
-
 static int key_crop(const struct reader *r, const struct yaml_node *node, struct err *err)
 {
     struct spec_input *input = &r->spec->input;
@@ -253,7 +248,8 @@ static int key_crop(const struct reader *r, const struct yaml_node *node, struct
         const struct yaml_node *width = yaml_get(node, "width");
         const struct yaml_node *height = yaml_get(node, "height");
         if (!width || !height || node->count != 2) {
-            return fail_unknown(r, node, crop_keys, ARRAY_SIZE(crop_keys), err);
+            return yaml_fail(err, node, r->file, "crop: must be a side in pixels, {width: …, "
+                             "height: …}, or false");
         }
         TRY(read_int(r, width, 1, SPEC_SIDE_MAX, &input->crop_width, err));
         return read_int(r, height, 1, SPEC_SIDE_MAX, &input->crop_height, err);

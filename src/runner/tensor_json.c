@@ -171,7 +171,13 @@ static void add_number(const struct tensor *tensor, size_t index, struct buf *ou
         buf_add_text(out, "null");
         return;
     }
-    char text[40];
+    bool fraction = tensor->type == TENSOR_FLOAT32 || tensor->type == TENSOR_FLOAT64 ||
+                    tensor->type == TENSOR_FLOAT16 || tensor->type == TENSOR_BFLOAT16;
+    if (!fraction) {
+        buf_printf(out, "%.0f", value);
+        return;
+    }
+    char text[40]; // as short as it can be read back
     bool wide = tensor->type == TENSOR_FLOAT64;
     snprintf(text, sizeof(text), "%.*g", wide ? 15 : 7, value);
     double back = strtod(text, NULL);

@@ -168,6 +168,66 @@ static void payloads_may_be_pictures(void **state)
     process_end(&instance);
 }
 
+// ---- what the library must not do ----
+
+static int count_below(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return count;
+}
+
+// Sockets among the process's descriptors.
+static int count_sockets(pid_t pid)
+{
+    CLEAN_MEM char *folder = mem_printf("/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char target[256] = "";
+        ssize_t size = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+        count += size > 7 && strncmp(target, "socket:", 7) == 0;
+    }
+    closedir(dir);
+    return count;
+}
+
+static void nothing_is_reported_home(void **state)
+{
+    (void)state;
+    char *home = folder_new(), *cache = folder_new();
+    setenv("HOME", home, 1);
+    setenv("XDG_CACHE_HOME", cache, 1);
+    unsetenv("ORT_DISABLE_TELEMETRY"); // it is the runner that says so
+    int inherited = count_sockets(getpid()); // standard input and output may be some
+    struct process template = template_start();
+    CLEAN_MEM char *package = repository_path("examples/digits");
+    CLEAN_MEM char *image = repository_path("examples/digits/images/7-1294.png");
+    struct object object = {"7.png", file_whole(image)};
+    struct process instance = spawn(&template, package, "");
+    CLEAN_JSON json_t *answer = ask_json(&instance, STR("{}"), &object, 1);
+    assert_int_equal(thread_count(template.pid), 1);
+    assert_int_equal(thread_count(instance.pid), 1);
+    assert_int_equal(count_sockets(instance.pid), inherited + 1); // the one it answers on
+    usleep(300 * 1000); // for what would come late
+    assert_int_equal(thread_count(template.pid), 1);
+    assert_int_equal(count_sockets(template.pid), inherited + 1);
+    process_end(&instance);
+    process_end(&template);
+    assert_int_equal(count_below(home), 0);
+    assert_int_equal(count_below(cache), 0);
+    free((char *)object.bytes.at);
+    folder_remove(home);
+    folder_remove(cache);
+}
+
 // ---- forks ----
 
 static void two_hundred_forks_answer_alike(void **state)
@@ -584,6 +644,7 @@ int main(void)
     const struct CMUnitTest plain[] = {cmocka_unit_test(models_are_inspected_without_an_engine)};
     const struct CMUnitTest tests[] = {
         T(digits_are_read), T(several_records_make_a_list), T(payloads_may_be_pictures),
+        cmocka_unit_test(nothing_is_reported_home),
         T(two_hundred_forks_answer_alike), T(a_prepared_model_answers_like_the_original),
         T(tensors_go_in_and_out), T(every_type_passes), T(odd_models_run),
         T(arrays_of_numpy_go_in_and_out), T(bad_models_are_refused_in_words),
