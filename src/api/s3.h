@@ -113,6 +113,11 @@ struct s3_request {
     struct s3_kept *kept;
 };
 
+// ---- rights (s3_authorize.c): 0, or AccessDenied
+MUST_CHECK int s3_authorize(struct s3_request *r, struct err *err); // its operation
+MUST_CHECK int s3_may(struct s3_request *r, const char *action, struct str bucket, struct str key,
+                      struct err *err); // a further one; key empty: the bucket
+
 // ---- life (s3_request.c)
 struct s3_request *s3_request_new(struct http_request *req, struct api *api);
 struct s3_request *s3_request_ref(struct s3_request *r);

@@ -72,6 +72,7 @@ static int source_open(struct s3_request *r, struct copy *c, struct err *err)
 {
     struct str bucket, key;
     TRY(source_name(r, &bucket, &key, err));
+    TRY(s3_may(r, "s3:GetObject", bucket, key, err));
     int64_t id = bucket_id(store_reader(r->api->store), bucket, err);
     TRY(id < 0 ? (int)id : 0);
     TRY(s3_object_need(r, bucket, key, true /* with_data */, &c->source, err));

@@ -64,6 +64,9 @@ static int deletions_commit(struct s3_request *r, struct db *db, struct err *err
     struct deletions *all = r->data;
     for (size_t i = 0; i < all->count; i++) {
         struct deletion *one = &all->at[i];
+        if (one->failed) {
+            continue; // it may not
+        }
         struct err mine = {0};
         int rc = delete_one(r, db, one->key, &one->condition, &mine);
         one->failed = rc == ERR_INVALID || rc == ERR_NOT_FOUND;
@@ -145,7 +148,9 @@ int s3_delete_objects(struct s3_request *r, struct err *err)
         if (all->count == KEYS_MAX) {
             return malformed(err);
         }
-        TRY(deletion_read(r, node, &all->at[all->count], err));
+        struct deletion *one = &all->at[all->count];
+        TRY(deletion_read(r, node, one, err));
+        one->failed = s3_may(r, "s3:DeleteObject", r->bucket, one->key, &one->err) < 0;
         all->count++;
     }
     if (!all->count) {

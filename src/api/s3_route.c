@@ -116,7 +116,7 @@ static int version_check(struct s3_request *r, struct err *err)
     return err_aws(err, ERR_NOT_FOUND, "NoSuchVersion", "The specified version does not exist.");
 }
 
-static int authorize(struct s3_request *r, struct err *err)
+static int authenticate(struct s3_request *r, struct err *err)
 {
     if (r->op->flags & S3_FORM) {
         return 0; // by what is in it, later
@@ -129,7 +129,8 @@ static int request_begin(struct s3_request *r, struct err *err)
 {
     TRY(names_find(r, err));
     TRY(op_find(r, err));
-    TRY(authorize(r, err));
+    TRY(authenticate(r, err));
+    TRY(s3_authorize(r, err));
     if (r->bucket.size && !(r->op->flags & S3_ANY_BUCKET)) {
         int64_t id = bucket_id(store_reader(r->api->store), r->bucket, err);
         TRY(id < 0 ? (int)id : 0);
