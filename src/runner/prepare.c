@@ -274,8 +274,9 @@ static int enter(struct preparation *p, const struct package_source *source, str
     TRY(file_make_dir(p->out, 0755, err));
     struct jail jail = {.readable = {source->folder}, .readable_count = 1,
                         .writable = str_of(p->out), .file_size_max = UINT64_MAX};
-    jail_start(&jail);
-    return jail_enter(&jail, err);
+    struct jail_report report;
+    jail_prepare(JAIL_MODEL);
+    return jail_enter(&jail, &report, err);
 }
 
 int prepare_main(const char *package, const char *out, const char *handler)

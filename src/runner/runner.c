@@ -44,11 +44,7 @@ static int run_template(const char *text)
                      &template.engine_err) < 0) {
         log_warn("%s", template.engine_err.text);
     }
-    jail_start(&(struct jail){.file_size_max = WIRE_PAYLOAD_MAX});
-    const char *why = "";
-    if (jail_missing(&why)) {
-        log_warn("instances are not fully walled in: %s", why);
-    }
+    jail_prepare(JAIL_MODEL);
     return template_serve(&template, began_us);
 }
 

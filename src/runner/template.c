@@ -55,8 +55,12 @@ static int open_package(struct template *t, const struct wire_spawn *spawn, stru
     struct package_source source = {.function = spawn->function, .folder = spawn->package,
                                     .prepared = spawn->prepared, .handler = spawn->handler,
                                     .threads = (int)spawn->threads};
-    struct jail jail = {.readable = {source.folder, source.prepared}, .readable_count = 2};
-    TRY(jail_enter(&jail, err));
+    struct jail jail = {.role = (enum jail_role)spawn->role,
+                        .readable = {source.folder, source.prepared},
+                        .readable_count = 2,
+                        .file_size_max = WIRE_PAYLOAD_MAX}; // answers are anonymous files
+    struct jail_report report;
+    TRY(jail_enter(&jail, &report, err));
     TRY(package_open(&source, t->engine, &t->engine_err, &t->package, err));
     return spawn->role == WIRE_TEMPLATE ? package_warm(t->package, err) : 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -72,6 +73,9 @@ static int allow_clone(scmp_filter_ctx ctx)
 static int fill(scmp_filter_ctx ctx, enum calls_set set)
 {
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); // a tree instead of a list
+    if (set == CALLS_TEMPLATE || set == CALLS_INSTANCE) {
+        return rc ? rc : calls_fill_language(ctx, set == CALLS_TEMPLATE);
+    }
     rc = rc ? rc : allow(ctx, compute, ARRAY_SIZE(compute));
     rc = rc ? rc : allow_memory(ctx);
     if (rc == 0 && set == CALLS_LOAD) {
@@ -101,13 +105,14 @@ static int compile(scmp_filter_ctx ctx, enum calls_set set)
     return 0;
 }
 
-const char *calls_prepare(void)
+const char *calls_prepare(enum calls_set first, enum calls_set last)
 {
     if (SANITIZED) {
         return "not in sanitizer builds";
     }
-    for (int set = 0; set < CALLS_SETS; set++) {
-        scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    for (int set = (int)first; set <= (int)last; set++) {
+        bool language = set == CALLS_TEMPLATE || set == CALLS_INSTANCE;
+        scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(language ? ENOSYS : EPERM));
         int rc = ctx ? compile(ctx, (enum calls_set)set) : -ENOMEM;
         seccomp_release(ctx);
         if (rc < 0) {

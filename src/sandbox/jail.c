@@ -1,184 +1,206 @@
 // SPDX-License-Identifier: Apache-2.0
-// Privileges, limits and Landlock. The system calls are in calls.c.
+// The order in which the walls go up: namespaces and what is seen in them first, since the later
+// walls forbid to make them; the system calls last.
 #include "sandbox/jail.h"
-#include "base/buf.h"
 #include "base/mem.h"
 #include "sandbox/calls.h"
+#include "sandbox/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/landlock.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define FILES_OPEN_MAX 512 // a batch passes at most 200
+// Of this process; its children go on from here.
+static struct {
+    bool prepared, off, inside;
+    struct space space;
+    struct jail_report report; // listen_fd stays open for instances without a network of their own
+} here = {.space = {.self = -1}, .report = {.listen_fd = -1}};
 
-static int missing; // enum jail_wall
-static char missing_why[512];
-
-static void miss(enum jail_wall wall, const char *what, const char *why)
+void report_miss(struct jail_report *report, enum jail_wall wall, const char *what, int error)
 {
-    if (missing & (int)wall) {
-        return; // said once
-    }
-    missing |= (int)wall;
-    size_t at = strlen(missing_why);
-    snprintf(missing_why + at, sizeof(missing_why) - at, "%s%s: %s", at ? "; " : "", what, why);
-}
-
-int jail_missing(const char **ret_why)
-{
-    *ret_why = missing_why;
-    return missing;
-}
-
-// ---- privileges and limits ----
-
-static void drop_privileges(void)
-{
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-        miss(JAIL_PRIVILEGES, "no_new_privs", strerror(errno));
-    }
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}};
-    if (syscall(SYS_capset, &header, none) < 0) {
-        miss(JAIL_PRIVILEGES, "capabilities", strerror(errno));
+    bool said = (report->missing & (int)wall) == (int)wall;
+    report->missing |= (int)wall;
+    size_t at = strlen(report->why);
+    if (!said) {
+        snprintf(report->why + at, sizeof report->why - at, "%s%s: %s", at ? "; " : "", what,
+                 strerror(error));
     }
 }
 
-static void limit(int resource, rlim_t most)
+const char *jail_wall_name(enum jail_wall wall)
 {
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)resource, &now) < 0) {
-        miss(JAIL_LIMITS, "limits", strerror(errno));
+    switch (wall) {
+#define X(wall, bit, name, text)                                                                   \
+    case wall: return name;
+        JAIL_WALLS(X)
+#undef X
+    case JAIL_ALL: break;
+    }
+    return "all";
+}
+
+void jail_prepare(enum jail_kind kind)
+{
+    bool model = kind == JAIL_MODEL;
+    const char *set = getenv("ROUSE_SANDBOX");
+    here.prepared = true;
+    here.off = set && strcmp(set, "off") == 0;
+    if (here.off) {
         return;
     }
-    most = now.rlim_max < most ? now.rlim_max : most;
-    struct rlimit want = {most, most};
-    if (setrlimit((__rlimit_resource_t)resource, &want) < 0) {
-        miss(JAIL_LIMITS, "limits", strerror(errno));
+    here.space.privileged = space_privileged();
+    const char *why = calls_prepare(model ? CALLS_LOAD : CALLS_TEMPLATE,
+                                    model ? CALLS_COMPUTE : CALLS_INSTANCE);
+    if (why) {
+        here.report.missing |= JAIL_CALLS;
+        snprintf(here.report.why, sizeof here.report.why, "seccomp: %s", why);
     }
 }
 
-// ---- files ----
-
-// Later rights than the headers of the oldest supported system know.
-#define FS_TRUNCATE  (1ull << 14) // ABI 3
-#define FS_IOCTL_DEV (1ull << 15) // ABI 5
-#define NET_BIND_CONNECT 3ull     // ABI 4
-#define SCOPE_ALL        3ull     // ABI 6: abstract sockets and signals outside
-#define FS_ABI_1         ((1ull << 13) - 1)
-
-struct ruleset_attr {
-    uint64_t fs, net, scoped;
-};
-
-static struct ruleset_attr rights_of(int abi)
+// Process 1 of a template's pid namespace: takes in the orphans, ends with the template. It is a
+// copy of what it was forked from, so it lets go of everything.
+static _Noreturn void reap(pid_t template)
 {
-    struct ruleset_attr attr = {.fs = FS_ABI_1};
-    attr.fs |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
-    attr.fs |= abi >= 3 ? FS_TRUNCATE : 0;
-    attr.fs |= abi >= 5 ? FS_IOCTL_DEV : 0;
-    attr.net = abi >= 4 ? NET_BIND_CONNECT : 0;
-    attr.scoped = abi >= 6 ? SCOPE_ALL : 0;
-    return attr;
-}
-
-#define READ_RIGHTS  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define WRITE_RIGHTS (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                \
-                      LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
-#define DIR_RIGHTS   (LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |                  \
-                      LANDLOCK_ACCESS_FS_REMOVE_FILE) // make no sense for a file
-
-static int allow(int ruleset, struct str path, uint64_t rights, struct err *err)
-{
-    CLEAN_MEM char *name = str_dup(path);
-    CLEAN_FD int fd = open(name, O_PATH | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        return 0; // whoever wants to read it will say so, in better words
-    }
-    struct landlock_path_beneath_attr rule = {
-        .allowed_access = S_ISDIR(st.st_mode) ? rights : rights & ~(uint64_t)DIR_RIGHTS,
-        .parent_fd = fd};
-    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
-        return err_errno(err, ERR_DENIED, errno, "cannot wall the process into %s", name);
-    }
-    return 0;
-}
-
-static int wall_files(const struct jail *jail, struct err *err)
-{
-    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1) {
-        miss(JAIL_FILES, "Landlock", strerror(errno));
-        return 0;
-    }
-    struct ruleset_attr attr = rights_of(abi);
-    size_t size = abi >= 6 ? sizeof(attr) : abi >= 4 ? 16 : 8;
-    CLEAN_FD int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
-    if (ruleset < 0) {
-        miss(JAIL_FILES, "Landlock", strerror(errno));
-        return 0;
-    }
-    for (size_t i = 0; i < jail->readable_count; i++) {
-        if (jail->readable[i].size) {
-            TRY(allow(ruleset, jail->readable[i], READ_RIGHTS, err));
+    signal(SIGCHLD, SIG_DFL);
+    close_range(0, ~0u, 0);
+    prctl(PR_SET_NAME, "rouse:init");
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    struct jail_report ignored = {0};
+    limit_privileges(&ignored);
+    for (;;) {
+        int status = 0;
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid == template || (pid < 0 && errno != EINTR)) {
+            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
         }
     }
-    if (jail->writable.size) {
-        TRY(allow(ruleset, jail->writable, (READ_RIGHTS | WRITE_RIGHTS) & attr.fs, err));
+}
+
+pid_t jail_fork(enum jail_role role)
+{
+    if (here.off || !here.prepared) {
+        return fork();
     }
-    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0) {
-        miss(JAIL_FILES, "Landlock", strerror(errno));
+    int error = 0;
+    pid_t pid = space_fork(&here.space, !here.space.privileged, &error);
+    if (pid == 0 && error) {
+        report_miss(&here.report, JAIL_PROCESSES, "pid namespace", error);
+    }
+    if (pid != 0 || role == JAIL_INSTANCE || error) {
+        return pid;
+    }
+    pid = fork();
+    if (pid < 0) {
+        _exit(1);
+    }
+    if (pid > 0) {
+        reap(pid);
     }
     return 0;
 }
 
-// ---- entry points ----
-
-void jail_start(const struct jail *jail)
+static void calls_enter(const struct jail *jail)
 {
-    drop_privileges();
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_NOFILE, FILES_OPEN_MAX);
-    limit(RLIMIT_FSIZE, jail->file_size_max);
-    // More than the machine has is a mistake, and is refused rather than swapped or killed for.
-    rlim_t memory = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE);
-    limit(RLIMIT_DATA, SANITIZED ? RLIM_INFINITY : memory);
-    const char *why = calls_prepare();
+    enum calls_set set = jail->kind == JAIL_MODEL        ? CALLS_LOAD
+                         : jail->role == JAIL_TEMPLATE ? CALLS_TEMPLATE
+                                                       : CALLS_INSTANCE;
+    const char *why = here.report.missing & JAIL_CALLS ? NULL : calls_restrict(set);
     if (why) {
-        miss(JAIL_CALLS, "seccomp", why);
-    }
-    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1) {
-        miss(JAIL_FILES, "Landlock", strerror(errno));
+        report_miss(&here.report, JAIL_CALLS, "seccomp", errno);
     }
 }
 
-static void wall_calls(enum calls_set set)
+static int enter(const struct jail *jail, struct err *err)
 {
-    const char *why = calls_restrict(set);
-    if (why) {
-        miss(JAIL_CALLS, "seccomp", why);
+    struct jail_report *report = &here.report;
+    bool was_privileged = here.space.privileged;
+    uid_t uid = jail->kind == JAIL_LANGUAGE ? space_spare_uid() : geteuid();
+    limit_resources(jail, report);
+    space_enter(&here.space, jail, report);
+    TRY(root_enter(jail, here.inside && report->root, report, err));
+    if (was_privileged) {
+        space_unprivilege(&here.space, uid, report);
+        here.space.privileged = false;
+        here.space.user_made = true;
     }
-}
-
-int jail_enter(const struct jail *jail, struct err *err)
-{
-    TRY(wall_files(jail, err));
-    wall_calls(CALLS_LOAD);
+    fd_clean(&here.space.self);
+    here.space.self = -1;
+    here.inside = true;
+    limit_processes(jail, report);
+    limit_privileges(report);
+    TRY(land_enter(jail, report, err));
+    calls_enter(jail);
     return 0;
+}
+
+int jail_enter(const struct jail *jail, struct jail_report *ret, struct err *err)
+{
+    int rc = here.off ? 0 : enter(jail, err);
+    *ret = here.report;
+    if (rc == 0 && here.report.listen_fd >= 0) {
+        ret->listen_fd = fcntl(here.report.listen_fd, F_DUPFD_CLOEXEC, 3);
+    }
+    return rc;
 }
 
 int jail_compute_only(struct err *err)
 {
     (void)err;
-    wall_calls(CALLS_COMPUTE);
+    const char *why = here.off ? NULL : calls_restrict(CALLS_COMPUTE);
+    if (why) {
+        report_miss(&here.report, JAIL_CALLS, "seccomp", errno);
+    }
     return 0;
+}
+
+// ---- probing ----
+
+static _Noreturn void probe_child(int out)
+{
+    jail_prepare(JAIL_LANGUAGE);
+    pid_t pid = jail_fork(JAIL_INSTANCE);
+    if (pid == 0) {
+        struct jail jail = {.kind = JAIL_LANGUAGE, .role = JAIL_INSTANCE, .tmp_size = 1 << 20,
+                            .port = 1};
+        struct jail_report report = {0};
+        struct err err = {0};
+        if (jail_enter(&jail, &report, &err) < 0) {
+            report.missing = JAIL_ALL;
+            snprintf(report.why, sizeof report.why, "%.500s", err.text);
+        }
+        report.listen_fd = -1;
+        (void)!write(out, &report, sizeof report);
+    }
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
+    _exit(0);
+}
+
+void jail_probe(struct jail_report *ret)
+{
+    *ret = (struct jail_report){.missing = JAIL_ALL, .why = "cannot try them", .listen_fd = -1};
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        probe_child(ends[1]);
+    }
+    close(ends[1]);
+    struct jail_report got;
+    if (pid > 0 && read(ends[0], &got, sizeof got) == sizeof got) {
+        *ret = got;
+    }
+    close(ends[0]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The walls around a process of ours: no new privileges, no capabilities, limits, a file system
-// that is only what it needs (Landlock), and only the system calls it needs (seccomp). A process
-// enters by itself, and stays in; what is forked from it is inside too. A wall that this kernel
-// does not have is left out, and jail_missing says so.
+// The walls around a process of ours, from one `struct jail`: namespaces, a root of its own, Landlock,
+// seccomp, limits, no privileges. A process enters by itself and never leaves; what it forks is
+// inside too. A wall that the machine denies is left out, and the report says so: whether that is
+// good enough is the server's to decide (--require-sandbox).
 //
-//     runtime's template   jail_start                                (must fork for any function)
-//     function's template  jail_start ─ jail_enter(its folders)      (loads the model, forks)
-//     instance             jail_start ─ jail_enter ─ jail_compute_only (answers, nothing else)
+//     runtime's template   jail_prepare                           (our code only; it must fork)
+//        │ jail_fork(JAIL_TEMPLATE)          own pid namespace, with a pid 1 that reaps
+//     function's template  jail_enter(role JAIL_TEMPLATE)         (loads the function, forks)
+//        │ jail_fork(JAIL_INSTANCE)          again a pid namespace of its own, within the first
+//     instance             jail_enter(role JAIL_INSTANCE)         (runs the function's code)
+//
+// Models need no process tree: they fork as usual, and an instance's last wall is jail_compute_only.
+// All of this is for single-threaded processes. See docs/walls.md.
 #pragma once
 
 #include "base/err.h"
@@ -14,34 +19,80 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-#define JAIL_PATHS_MAX 8
+#define JAIL_PATHS_MAX  24
+#define JAIL_LAYERS_MAX 5
+
+// wall, bit, name, what it is
+#define JAIL_WALLS(X)                                                                              \
+    X(JAIL_USER, 0, "user", "a user namespace, and an unprivileged user outside of it")            \
+    X(JAIL_PROCESSES, 1, "processes", "a pid namespace: no other process is seen")                 \
+    X(JAIL_ROOT, 2, "root", "a read-only root, with /var/task, /opt and /tmp of its own")          \
+    X(JAIL_NETWORK, 3, "network", "a network of its own, with nothing in it but the endpoint")     \
+    X(JAIL_IPC, 4, "ipc", "System V and POSIX message queues of its own")                          \
+    X(JAIL_HOST, 5, "host", "a host name of its own")                                              \
+    X(JAIL_CGROUPS, 6, "cgroups", "a view of cgroups of its own")                                  \
+    X(JAIL_FILES, 7, "files", "Landlock: files, signals and abstract sockets outside")             \
+    X(JAIL_CALLS, 8, "calls", "seccomp: the system calls it needs, and no others")                 \
+    X(JAIL_PRIVILEGES, 9, "privileges", "no capabilities, and no way to gain any")                 \
+    X(JAIL_LIMITS, 10, "limits", "limits on files, processes and memory")
 
 enum jail_wall {
-    JAIL_PRIVILEGES = 1 << 0, // no_new_privs, capabilities
-    JAIL_LIMITS = 1 << 1,     // rlimits
-    JAIL_FILES = 1 << 2,      // Landlock
-    JAIL_CALLS = 1 << 3,      // seccomp
+#define X(wall, bit, name, text) wall = 1 << (bit),
+    JAIL_WALLS(X)
+#undef X
+        JAIL_ALL = (1 << 11) - 1
 };
+
+enum jail_kind {
+    JAIL_MODEL,    // sees the folders in `readable` and nothing else
+    JAIL_LANGUAGE, // sees a system with interpreters: /usr, parts of /etc, /var/task, /opt, /tmp
+};
+
+enum jail_role { JAIL_TEMPLATE = 1, JAIL_INSTANCE }; // as enum wire_role
 
 struct jail {
-    struct str readable[JAIL_PATHS_MAX]; // files and folders; empty ones are skipped
-    size_t readable_count;
-    struct str writable;    // a folder in which files may be made as well; or empty
-    uint64_t file_size_max; // that it may write, bytes
+    enum jail_kind kind;
+    enum jail_role role;
+    struct str package;                 // JAIL_LANGUAGE: folder, becomes /var/task
+    struct str layers[JAIL_LAYERS_MAX]; // JAIL_LANGUAGE: folders, become /opt, later ones on top;
+    size_t layer_count;                 // none: the host's /opt
+    struct str readable[JAIL_PATHS_MAX]; // files and folders that are seen where they are
+    size_t readable_count;              // empty ones are skipped
+    struct str writable;    // JAIL_MODEL: a folder in which files may be made as well; or empty
+    uint64_t tmp_size;      // bytes of /tmp
+    uint64_t file_size_max; // bytes of one file it writes; 0: tmp_size
+    uint64_t memory_size;   // bytes beside what it holds; bounded by an rlimit where no cgroup does
+                            // it; 0: what the machine has
+    int port;               // JAIL_LANGUAGE: of the server; listened on inside, see listen_fd
+    bool network_open;      // the host's network
 };
 
-// Once in a process that forks others: gives up privileges, and makes the filters that the children
-// will load, since making one takes a millisecond and loading one nothing. The limit on files is
-// WIRE_PAYLOAD_MAX's: answers are anonymous files.
-void jail_start(const struct jail *jail);
+struct jail_report {
+    int missing;   // of enum jail_wall: denied by this machine
+    char why[512]; // "Landlock: …; seccomp: …", or ""
+    bool root;     // /var/task, /opt and /tmp are the function's; else its folders are where they were
+    int listen_fd; // a socket listening at 127.0.0.1:port of its network, the caller's; or -1
+};
 
-// Walls the process into the folders and into what loading a model and forking need.
-MUST_CHECK int jail_enter(const struct jail *jail, struct err *err);
+// Once, in a process that forks others: makes the filters that its children will load, since making
+// one takes a millisecond and loading one nothing. ROUSE_SANDBOX=off in the environment: no walls at
+// all, for tests of the walls.
+void jail_prepare(enum jail_kind kind);
 
-// From here on: compute and answer. No files are opened, no processes started.
+// As fork(), into a pid namespace of its own where possible. The template's child is pid 2: what it
+// leaves behind is reaped by pid 1, and when it ends all end. -1 with errno.
+pid_t jail_fork(enum jail_role role);
+
+// Walls the process in, by its calling thread alone. Fails when a folder of the function cannot be
+// had, never for a denied wall. No descriptor of a folder outside may be open.
+MUST_CHECK int jail_enter(const struct jail *jail, struct jail_report *ret, struct err *err);
+
+// Models' instances, from here on: compute and answer. No files are opened, no processes started.
 MUST_CHECK int jail_compute_only(struct err *err);
 
-// Walls (enum jail_wall) that could not be put up so far, and why: "Landlock: …; seccomp: …". "" and
-// 0: all stand.
-int jail_missing(const char **ret_why);
+// Tries all walls in a process of its own. What is missing there is missing everywhere.
+void jail_probe(struct jail_report *ret);
+
+const char *jail_wall_name(enum jail_wall wall); // "files"
