@@ -99,6 +99,10 @@ static char *file_path(const struct observe *o, const char *name, int number)
 
 static void rotate(struct observe *o, struct function_log *log)
 {
+    if (o->files_max == 1) {
+        CLEAN_MEM char *only = file_path(o, log->name, 0);
+        unlink(only);
+    }
     for (int number = o->files_max - 1; number > 0; number--) {
         CLEAN_MEM char *from = file_path(o, log->name, number - 1);
         CLEAN_MEM char *to = file_path(o, log->name, number);
@@ -155,6 +159,9 @@ void logs_flush(struct observe *o)
 
 void logs_append(struct observe *o, struct str function, int64_t wall_ms, struct str lines)
 {
+    if (lines.size == 0) {
+        return;
+    }
     struct function_log *log = log_of(o, function);
     char when[CLOCK_TEXT_MAX];
     clock_iso(wall_ms, when);
