@@ -80,7 +80,7 @@ start_server() {
         AWS_ENDPOINT_URL_LAMBDA ROUSE_CONFIG
     XDG_CONFIG_HOME=$temp/config # no settings but those below
     export XDG_CONFIG_HOME
-    "$rouse" serve --listen 127.0.0.1:0 --data "$temp/data" --idle 2s --retry-delay 1s \
+    "$rouse" serve --listen 127.0.0.1:0 --data "$temp/data" --idle 2s --template-idle 3s --retry-delay 1s \
         >"$temp/server.log" 2>&1 &
     server=$!
     patiently 10 server_address || die "the server does not say where it listens"
@@ -174,7 +174,8 @@ list_pictures() {
 upload() {
     name=$(basename "$2" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9._\n-' _)
     case $name in *.jpeg) name=${name%.jpeg}.jpg ;; esac
-    "$rouse" put "$2" "s3://$input/$1/$name" </dev/null >/dev/null || die "cannot upload $2"
+    "$rouse" put "$2" "s3://$input/$1/$name" </dev/null >/dev/null 2>"$temp/put" ||
+        die "cannot upload $2: $(cat "$temp/put")"
 }
 
 list_answers() {
@@ -306,10 +307,15 @@ print_accuracy() {
 
 # ---- back to zero --------------------------------------------------------------------------------
 
+# The server's totals come first in what it says of itself; a function's follow.
+ask_server() {
+    "$rouse" info --json 2>/dev/null | tr -d ' \n' | sed 's/"functions":.*//' >"$temp/info" || true
+}
+
 count_instances() {
-    "$rouse" info --json >"$temp/info" 2>/dev/null || true
-    instances=$(grep -o '"instances"[ ]*:[ ]*[0-9]*' "$temp/info" |
-        awk -F : '{ n += $2 } END { print n + 0 }')
+    ask_server
+    instances=$(sed 's/.*"instances":\([0-9]*\).*/\1/' "$temp/info")
+    case $instances in '' | *[!0-9]*) instances=0 ;; esac
 }
 
 resident() {
@@ -324,6 +330,12 @@ none_left() {
         before=$instances
     fi
     [ "$instances" -eq 0 ]
+}
+
+# Nothing of the function runs any more, not even a template.
+nothing_warm() {
+    ask_server
+    grep -q '"templates":0' "$temp/info"
 }
 
 watch_to_zero() {
@@ -389,7 +401,9 @@ watch_to_zero
 say "  the server keeps $(resident)"
 say ""
 
-step "4. Once more, from zero"
+step "4. Once more, from nothing"
+patiently 20 nothing_warm || die "templates are still there after 20 seconds"
+say "  the templates have gone as well: this start is cold"
 picture=$(head -n 1 "$temp/pictures" | cut -f 2)
 had=$(wc -l <"$temp/listed")
 again=$((count + 1))
