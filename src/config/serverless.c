@@ -2,6 +2,7 @@
 // Turns serverless.yml into struct serverless: parse, resolve variables, check against the schema, then
 // read each honoured key. `rouse deploy` and the verbs that name functions begin here.
 #include "config/serverless.h"
+#include "config/intrinsic.h"
 #include "config/schema.h"
 #include "config/variables.h"
 #include "format/arn.h"
@@ -310,7 +311,21 @@ static int check_name(const struct tree_node *node, const char *what, const char
                             "with a letter", what, text);
 }
 
-static void read_statements(struct serverless *service, const struct tree_node *provider)
+// Whether CloudFormation would have to be asked for some part of it.
+static bool holds_intrinsic(const struct tree_node *node)
+{
+    for (const struct tree_node *n = tree_child(node); n; n = tree_next(n)) {
+        if (holds_intrinsic(n)) {
+            return true;
+        }
+    }
+    return schema_is_intrinsic(node);
+}
+
+// A permission that names what only CloudFormation knows is left out (the schema has noted it): less is
+// allowed than was meant. A denial cannot be left out, for then more would be.
+static int read_statements(struct serverless *service, const struct tree_node *provider,
+                           struct err *err)
 {
     const struct tree_node *role = tree_get(tree_get(provider, "iam"), "role");
     const struct tree_node *lists[] = {tree_get(role, "statements"),
@@ -318,9 +333,15 @@ static void read_statements(struct serverless *service, const struct tree_node *
     service->statements = json_array();
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         for (const struct tree_node *n = tree_child(lists[i]); n; n = tree_next(n)) {
-            json_array_append_new(service->statements, yaml_to_json(&n->yaml));
+            if (!holds_intrinsic(n)) {
+                json_array_append_new(service->statements, yaml_to_json(&n->yaml));
+            } else if (strcmp(text_in(n, "Effect", ""), "Deny") == 0) {
+                return tree_fail(err, n, "a Deny statement cannot be left out, and what it names only "
+                                 "CloudFormation knows; write it out");
+            }
         }
     }
+    return 0;
 }
 
 static int read_service(struct serverless *service, const struct tree_node *root, struct err *err)
@@ -341,7 +362,7 @@ static int read_service(struct serverless *service, const struct tree_node *root
     const struct tree_node *bucket = tree_get(provider, "deploymentBucket");
     service->deployment_bucket = text_of(bucket, text_in(bucket, "name", NULL));
     service->use_dotenv = truth_in(root, "useDotenv", false);
-    read_statements(service, provider);
+    TRY(read_statements(service, provider, err));
     read_package(service->tree, tree_get(root, "package"), &service->package);
     return read_functions(service, root, err);
 }
@@ -381,6 +402,18 @@ static enum schema_mode mode_of(const struct tree_node *root)
                                                                              : SCHEMA_ERROR;
 }
 
+static void resolve_intrinsics(struct serverless *service, struct tree_node *root)
+{
+    CLEAN_MEM char *stack =
+        mem_printf("%s-%s", text_in(root, "service", ""), service->stage);
+    struct intrinsic_facts facts = {.region = service->region, .stack = stack};
+    for (struct tree_node *n = tree_child(root); n; n = tree_next(n)) {
+        if (!str_eq(n->yaml.key, STR("resources"))) { // those are CloudFormation's own
+            intrinsic_resolve(service->tree, n, &facts);
+        }
+    }
+}
+
 static int read_text(struct serverless *service, const struct serverless_options *options,
                      struct str text, struct err *err)
 {
@@ -397,6 +430,7 @@ static int read_text(struct serverless *service, const struct serverless_options
                                           .param_count = options->param_count};
     TRY(variables_resolve(service->tree, root, &variables, &service->stage, &service->region, err));
     TRY(merge_functions(service->tree, root, err));
+    resolve_intrinsics(service, root);
     struct schema_notes notes = {0};
     int rc = schema_check(root, mode_of(root), &notes, err);
     service->ignored = notes.ignored.size ? mem_dup(buf_text(&notes.ignored)) : NULL;
