@@ -110,6 +110,8 @@ static pid_t start(char *const args[], int keep_fd, int out_fd)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        setenv("ASAN_OPTIONS", "allocator_may_return_null=1", 1); // as malloc does elsewhere
+        setenv("TSAN_OPTIONS", "allocator_may_return_null=1", 1);
         if (keep_fd >= 0) {
             fcntl(keep_fd, F_SETFD, 0);
         }

@@ -118,7 +118,8 @@ static void several_records_make_a_list(void **state)
     CLEAN_MEM char *package = repository_path("examples/digits");
     CLEAN_MEM char *zero = repository_path("examples/digits/images/0-1287.png");
     CLEAN_MEM char *nine = repository_path("examples/digits/images/9-1296.png");
-    struct object objects[3] = {{"0.png", file_whole(zero)}, {"9.png", file_whole(nine)},
+    struct str nine_bytes = file_whole(nine);
+    struct object objects[3] = {{"0.png", file_whole(zero)}, {"9.png", nine_bytes},
                                 {"bad.png", STR("not a picture")}};
     struct process instance = spawn(&w->template, package, "");
     CLEAN_JSON json_t *answer = ask_json(&instance, STR("{}"), objects, 2);
@@ -130,6 +131,8 @@ static void several_records_make_a_list(void **state)
     objects[1].bytes = (struct str){0};
     assert_fails(&instance, STR("{}"), objects, 2, "ObjectUnavailable",
                  "s3://bucket/9.png: there is no such object");
+    free((char *)objects[0].bytes.at);
+    free((char *)nine_bytes.at);
     process_end(&instance);
 }
 
