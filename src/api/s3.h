@@ -47,6 +47,7 @@ enum {
     S3_STREAM = 2,     // the body may be large: to memory first, then to a blob
     S3_FORM = 4,       // the body is a browser's form and is authorised by what is in it
     S3_OTHER_SUM = 8,  // x-amz-checksum-… is not of this body
+    S3_LATE_BUCKET = 16, // whether there is such a bucket is asked when there is no such object
 };
 
 // The body on its way in (s3_body.c).
@@ -229,9 +230,10 @@ struct s3_part {
 // Takes the next off *rest (object->parts at first). *part is the one before, zeroed at first.
 bool s3_part_next(struct str *rest, struct s3_part *part);
 
-// The object's bytes, opened for this request: an fd (the caller's) or -1 with the bytes in data.
+// ERR_NOT_FOUND as NoSuchKey or NoSuchBucket.
 MUST_CHECK int s3_object_need(struct s3_request *r, struct str bucket, struct str key,
                               bool with_data, struct object *ret, struct err *err);
+// An fd, the caller's; -1 when the bytes are in object->data.
 MUST_CHECK int s3_blob_open(struct s3_request *r, const struct object *object, struct err *err);
 
 // ---- XML that several answers have

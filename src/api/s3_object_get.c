@@ -12,7 +12,10 @@ int s3_object_need(struct s3_request *r, struct str bucket, struct str key, bool
 {
     int rc = object_get(store_reader(r->api->store), bucket, key, with_data, ret, err);
     if (rc == 0) {
-        return err_aws(err, ERR_NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
+        int64_t id = bucket_id(store_reader(r->api->store), bucket, err);
+        return id < 0 ? (int)id
+                      : err_aws(err, ERR_NOT_FOUND, "NoSuchKey",
+                                "The specified key does not exist.");
     }
     return rc;
 }

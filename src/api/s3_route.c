@@ -50,8 +50,8 @@ static const struct s3_op ops[] = {
     {"CreateMultipartUpload", "POST", S3_OBJECT, "uploads", NULL, 0, NULL, s3_create_upload},
     {"CopyObject", "PUT", S3_OBJECT, NULL, "x-amz-copy-source", 0, NULL, s3_copy_object},
     {"PutObject", "PUT", S3_OBJECT, NULL, NULL, S3_STREAM, s3_put_object_begin, s3_put_object},
-    {"GetObject", "GET", S3_OBJECT, NULL, NULL, 0, NULL, s3_get_object},
-    {"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, 0, NULL, s3_get_object},
+    {"GetObject", "GET", S3_OBJECT, NULL, NULL, S3_LATE_BUCKET, NULL, s3_get_object},
+    {"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, S3_LATE_BUCKET, NULL, s3_get_object},
     {"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, 0, NULL, s3_delete_object},
 };
 
@@ -131,7 +131,7 @@ static int request_begin(struct s3_request *r, struct err *err)
     TRY(op_find(r, err));
     TRY(authenticate(r, err));
     TRY(s3_authorize(r, err));
-    if (r->bucket.size && !(r->op->flags & S3_ANY_BUCKET)) {
+    if (r->bucket.size && !(r->op->flags & (S3_ANY_BUCKET | S3_LATE_BUCKET))) {
         int64_t id = bucket_id(store_reader(r->api->store), r->bucket, err);
         TRY(id < 0 ? (int)id : 0);
     }
