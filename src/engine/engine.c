@@ -57,11 +57,10 @@ static int check_input(const struct engine_value *want, const struct tensor *got
         fits = want->dims[i] < 0 || want->dims[i] == got->dims[i];
     }
     if (!fits || want->type != got->type) {
-        return err_set(err, ERR_INVALID, "input \"%s\" is %s%s, must be %s%s", want->name,
-                       tensor_type_name(got->type),
-                       tensor_shape_text(got->dims, got->rank, got_text),
-                       tensor_type_name(want->type),
-                       tensor_shape_text(want->dims, want->rank, want_text));
+        return err_set(
+            err, ERR_INVALID, "input \"%s\" is %s%s, must be %s%s", want->name,
+            tensor_type_name(got->type), tensor_shape_text(got->dims, got->rank, got_text),
+            tensor_type_name(want->type), tensor_shape_text(want->dims, want->rank, want_text));
     }
     int64_t elements = tensor_elements(got->dims, got->rank);
     if (elements < 0 || (size_t)elements * tensor_type_size(got->type) != got->size) {

@@ -26,8 +26,8 @@ struct engine_value { // an input or an output
 struct model_source {
     const char *path;     // the model file
     const char *prepared; // the same, prepared by engine_prepare on this machine; or NULL
-    bool packing;         // of a prepared one: let the engine make its own, packed copies of weights
-    int threads;          // 0 and 1: one
+    bool packing; // of a prepared one: let the engine make its own, packed copies of weights
+    int threads;  // 0 and 1: one
 };
 
 struct engine {

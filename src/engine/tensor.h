@@ -24,7 +24,7 @@
     X(TENSOR_INT16, 5, 2, "int16", "INT16", "i2")                                                  \
     X(TENSOR_INT32, 6, 4, "int32", "INT32", "i4")                                                  \
     X(TENSOR_INT64, 7, 8, "int64", "INT64", "i8")                                                  \
-    X(TENSOR_STRING, 8, sizeof(struct str), "string", "BYTES", NULL)                                                \
+    X(TENSOR_STRING, 8, sizeof(struct str), "string", "BYTES", NULL)                               \
     X(TENSOR_BOOL, 9, 1, "bool", "BOOL", "b1")                                                     \
     X(TENSOR_FLOAT16, 10, 2, "float16", "FP16", "f2")                                              \
     X(TENSOR_FLOAT64, 11, 8, "float64", "FP64", "f8")                                              \
@@ -43,15 +43,15 @@ struct tensor {
     enum tensor_type type;
     size_t rank;
     int64_t dims[TENSOR_RANK_MAX];
-    void *data; // borrowed
+    void *data;  // borrowed
     size_t size; // bytes
 };
 
-size_t tensor_type_size(enum tensor_type type);          // bytes of an element; 0: not fixed
-const char *tensor_type_name(enum tensor_type type);     // "float32"; "unknown"
-const char *tensor_type_kserve(enum tensor_type type);   // "FP32"; "unknown"
-const char *tensor_type_numpy(enum tensor_type type);    // "f4"; NULL
-enum tensor_type tensor_type_of(struct str name);        // by any of the names; TENSOR_NONE
+size_t tensor_type_size(enum tensor_type type);        // bytes of an element; 0: not fixed
+const char *tensor_type_name(enum tensor_type type);   // "float32"; "unknown"
+const char *tensor_type_kserve(enum tensor_type type); // "FP32"; "unknown"
+const char *tensor_type_numpy(enum tensor_type type);  // "f4"; NULL
+enum tensor_type tensor_type_of(struct str name);      // by any of the names; TENSOR_NONE
 
 // The product of the dims; -1 when one is negative or it passes TENSOR_SIZE_MAX elements.
 int64_t tensor_elements(const int64_t *dims, size_t rank);

@@ -44,8 +44,8 @@ static int open_object(struct run *run, const struct wire_message *in,
 {
     size_t at = run->count;
     run->contents[at] = (struct wire_view){0};
-    run->sources[at] = mem_printf("s3://" STR_FMT "/" STR_FMT, STR_ARG(object->bucket),
-                                  STR_ARG(object->key));
+    run->sources[at] =
+        mem_printf("s3://" STR_FMT "/" STR_FMT, STR_ARG(object->bucket), STR_ARG(object->key));
     add_item(run, run->sources[at], STR(""));
     if (object->content.place == WIRE_MISSING) {
         return err_aws(err, ERR_NOT_FOUND, TASK_NO_OBJECT, "%s: " STR_FMT, run->sources[at],
@@ -56,8 +56,8 @@ static int open_object(struct run *run, const struct wire_message *in,
     return 0;
 }
 
-static int open_items(struct run *run, const struct package *package,
-                      const struct wire_message *in, const struct wire_job *job, struct err *err)
+static int open_items(struct run *run, const struct package *package, const struct wire_message *in,
+                      const struct wire_job *job, struct err *err)
 {
     TRY(wire_view_open(&run->payload, in, &job->payload, WIRE_TRUSTED, err));
     if (job->object_count == 0 || package->task->wants_payload) {
@@ -91,16 +91,21 @@ static int gather(struct run *run, struct buf *joined, struct str *ret, struct e
             return 0;
         }
         if (item->raw) {
-            return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "%s: its answer is not JSON and "
-                           "cannot be one of several", item->source);
+            return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST,
+                           "%s: its answer is not JSON and "
+                           "cannot be one of several",
+                           item->source);
         }
         buf_add_char(joined, i == 0 ? '[' : ',');
         buf_add_str(joined, buf_str(&item->answer));
     }
     buf_add_char(joined, ']');
     *ret = buf_str(joined);
-    return buf_ok(joined) ? 0 : err_aws(err, ERR_LIMIT, TASK_BAD_REQUEST, "the answers are larger "
-                                        "than %u bytes", WIRE_PAYLOAD_MAX);
+    return buf_ok(joined) ? 0
+                          : err_aws(err, ERR_LIMIT, TASK_BAD_REQUEST,
+                                    "the answers are larger "
+                                    "than %u bytes",
+                                    WIRE_PAYLOAD_MAX);
 }
 
 static uint64_t peak_kb(void)
@@ -141,8 +146,7 @@ static void arm(int64_t deadline_us)
 }
 
 static int answer_job(struct package *package, const struct wire_message *in,
-                      const struct wire_job *job, int fd, struct wire_message *out,
-                      struct err *err)
+                      const struct wire_job *job, int fd, struct wire_message *out, struct err *err)
 {
     struct run run; // large: only what is used is filled in
     run.count = 0;

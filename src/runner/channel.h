@@ -9,5 +9,4 @@
 void channel_block(int fd);
 
 // READY; with `failure`, that the process cannot serve and why. ERR_LOST when nobody listens.
-MUST_CHECK int channel_ready(int fd, int64_t began_us, const struct err *failure,
-                             struct err *err);
+MUST_CHECK int channel_ready(int fd, int64_t began_us, const struct err *failure, struct err *err);

@@ -82,8 +82,10 @@ int files_only(const char *folder, const char *suffix, char **ret, struct err *e
         return err_set(err, ERR_NOT_FOUND, "there is no *%s file in the package", suffix);
     }
     if (count > 1) {
-        return err_set(err, ERR_INVALID, "there are %zu *%s files in the package; say which with "
-                       "\"model:\"", count, suffix);
+        return err_set(err, ERR_INVALID,
+                       "there are %zu *%s files in the package; say which with "
+                       "\"model:\"",
+                       count, suffix);
     }
     *ret = MOVE(found);
     return 0;

@@ -36,10 +36,9 @@ static bool takes_picture(const struct model *model)
         return false;
     }
     const struct engine_value *in = &model->inputs[0];
-    bool type = in->type == TENSOR_FLOAT32 || in->type == TENSOR_FLOAT16 ||
-                in->type == TENSOR_UINT8;
-    return type && in->rank == 4 &&
-           (is_channels(in->dims[1]) || is_channels(in->dims[3]));
+    bool type =
+        in->type == TENSOR_FLOAT32 || in->type == TENSOR_FLOAT16 || in->type == TENSOR_UINT8;
+    return type && in->rank == 4 && (is_channels(in->dims[1]) || is_channels(in->dims[3]));
 }
 
 static bool is_float(const struct engine_value *value)
@@ -94,7 +93,8 @@ const struct task_ops *guess_task(const struct spec *spec, const struct model *m
         int side = spec->input.width > 0 ? spec->input.width : SIDE_DETECTOR;
         if (guess_decode(out, width > 0 ? (int)width : side, height > 0 ? (int)height : side) !=
             DECODE_AUTO) {
-            note(notes, "task: object-detection, because a picture goes in and %s comes out", shape);
+            note(notes, "task: object-detection, because a picture goes in and %s comes out",
+                 shape);
             return &task_detect;
         }
         if (is_float(out) && (guess_classes(out) > 1 || (out->rank == 2 && out->dims[1] < 0))) {
@@ -104,7 +104,7 @@ const struct task_ops *guess_task(const struct spec *spec, const struct model *m
         }
     }
     note(notes, "task: tensor, because the graph has not the shape of a picture's classifier or "
-         "detector");
+                "detector");
     return &task_tensor;
 }
 
@@ -126,8 +126,10 @@ static int guess_type(struct spec *spec, const struct engine_value *in, json_t *
 {
     struct spec_input *input = &spec->input;
     if (in->type != TENSOR_FLOAT32 && in->type != TENSOR_FLOAT16 && in->type != TENSOR_UINT8) {
-        return err_set(err, ERR_INVALID, "the model's input \"%s\" is %s, which no picture becomes; "
-                       "use \"task: tensor\"", in->name, tensor_type_name(in->type));
+        return err_set(err, ERR_INVALID,
+                       "the model's input \"%s\" is %s, which no picture becomes; "
+                       "use \"task: tensor\"",
+                       in->name, tensor_type_name(in->type));
     }
     if (input->type == SPEC_OPEN) {
         input->type = (int)in->type;
@@ -146,19 +148,21 @@ static int guess_channels(struct spec *spec, int64_t channels, const struct engi
     struct spec_input *input = &spec->input;
     if (channels >= 0 && !is_channels(channels)) {
         char shape[TENSOR_SHAPE_TEXT_MAX];
-        return spec_fail(spec, err, "input.layout", "with %s the model's input \"%s\" %s has %lld "
-                         "channels, a picture has 1 or 3", spec_layout_name(input->layout),
-                         in->name, tensor_shape_text(in->dims, in->rank, shape),
-                         (long long)channels);
+        return spec_fail(spec, err, "input.layout",
+                         "with %s the model's input \"%s\" %s has %lld "
+                         "channels, a picture has 1 or 3",
+                         spec_layout_name(input->layout), in->name,
+                         tensor_shape_text(in->dims, in->rank, shape), (long long)channels);
     }
     if (input->channels == SPEC_OPEN) {
         input->channels = channels == 1 ? PREPROCESS_GRAY : PREPROCESS_RGB;
         note(notes, "input.channels: %s", spec_channels_name(input->channels));
     }
     if (channels >= 0 && (input->channels == PREPROCESS_GRAY) != (channels == 1)) {
-        return spec_fail(spec, err, "input.channels", "%s does not fit, the model's input \"%s\" "
-                         "has %lld", spec_channels_name(input->channels), in->name,
-                         (long long)channels);
+        return spec_fail(spec, err, "input.channels",
+                         "%s does not fit, the model's input \"%s\" "
+                         "has %lld",
+                         spec_channels_name(input->channels), in->name, (long long)channels);
     }
     return 0;
 }
@@ -194,9 +198,9 @@ static const char *preset_for(const struct spec *spec, const struct engine_value
 {
     bool gray = channels == 1 || spec->input.channels == PREPROCESS_GRAY;
     if (spec->task && strcmp(spec->task, task_detect.name) == 0) {
-        int decode = spec->decode != DECODE_AUTO ? spec->decode
-                                                 : (int)guess_decode(&model->outputs[0], width,
-                                                                     height);
+        int decode = spec->decode != DECODE_AUTO
+                         ? spec->decode
+                         : (int)guess_decode(&model->outputs[0], width, height);
         return decode == DECODE_YOLOX ? "yolox" : "yolo";
     }
     return gray || in->type == TENSOR_UINT8 ? "none" : "imagenet";
@@ -252,20 +256,23 @@ static int check_size(const struct spec *spec, int64_t graph_width, int64_t grap
     const char *key = input->crop_width ? "input.crop" : "input.resize";
     if (input->resize == PREPROCESS_NONE && !input->crop_width &&
         (graph_width > 0 || graph_height > 0)) {
-        return spec_fail(spec, err, "input.resize", "none does not fit, the model's input \"%s\" "
-                         "has a fixed size", in->name);
+        return spec_fail(spec, err, "input.resize",
+                         "none does not fit, the model's input \"%s\" "
+                         "has a fixed size",
+                         in->name);
     }
     if (input->resize == PREPROCESS_SHORTER && !input->crop_width &&
         (graph_width > 0 || graph_height > 0)) {
-        return spec_fail(spec, err, "input.crop", "is needed: the shorter side alone does not "
-                         "make all pictures fit the model's %lld x %lld", (long long)graph_width,
-                         (long long)graph_height);
+        return spec_fail(spec, err, "input.crop",
+                         "is needed: the shorter side alone does not "
+                         "make all pictures fit the model's %lld x %lld",
+                         (long long)graph_width, (long long)graph_height);
     }
-    if ((graph_width > 0 && graph_width != width) ||
-        (graph_height > 0 && graph_height != height)) {
-        return spec_fail(spec, err, key, "%d x %d does not fit, the model's input \"%s\" is %lld x "
-                         "%lld", width, height, in->name, (long long)graph_width,
-                         (long long)graph_height);
+    if ((graph_width > 0 && graph_width != width) || (graph_height > 0 && graph_height != height)) {
+        return spec_fail(spec, err, key,
+                         "%d x %d does not fit, the model's input \"%s\" is %lld x "
+                         "%lld",
+                         width, height, in->name, (long long)graph_width, (long long)graph_height);
     }
     return 0;
 }
@@ -286,15 +293,18 @@ int guess_input(struct spec *spec, const struct model *model, json_t *notes, str
 {
     struct spec_input *input = &spec->input;
     if (model->input_count != 1) {
-        return err_set(err, ERR_INVALID, "the model takes %zu inputs, a picture is one; use "
-                       "\"task: tensor\"", model->input_count);
+        return err_set(err, ERR_INVALID,
+                       "the model takes %zu inputs, a picture is one; use "
+                       "\"task: tensor\"",
+                       model->input_count);
     }
     const struct engine_value *in = &model->inputs[0];
     if (in->rank != 4) {
         char shape[TENSOR_SHAPE_TEXT_MAX];
-        return err_set(err, ERR_INVALID, "the model's input \"%s\" is %s, a picture has 4 "
-                       "dimensions; use \"task: tensor\"", in->name,
-                       tensor_shape_text(in->dims, in->rank, shape));
+        return err_set(err, ERR_INVALID,
+                       "the model's input \"%s\" is %s, a picture has 4 "
+                       "dimensions; use \"task: tensor\"",
+                       in->name, tensor_shape_text(in->dims, in->rank, shape));
     }
     int channels_at = guess_layout(spec, in, notes);
     int64_t graph_height = in->dims[channels_at == 1 ? 2 : 1];
@@ -307,12 +317,11 @@ int guess_input(struct spec *spec, const struct model *model, json_t *notes, str
     int64_t channels = in->dims[channels_at];
     bool preset_guessed = !input->preset;
     if (preset_guessed) {
-        input->preset = spec_preset_find(
-            str_of(preset_for(spec, in, model, channels, width, height)));
+        input->preset =
+            spec_preset_find(str_of(preset_for(spec, in, model, channels, width, height)));
         note(notes, "input.preset: %s (%s)", input->preset->name, input->preset->text);
     }
-    guess_rest(input, channels == 1 || input->channels == PREPROCESS_GRAY, preset_guessed,
-               notes);
+    guess_rest(input, channels == 1 || input->channels == PREPROCESS_GRAY, preset_guessed, notes);
     TRY(guess_channels(spec, channels, in, notes, err));
     guess_sizes(spec, width, height, notes);
     return check_size(spec, graph_width, graph_height, in, err);

@@ -82,9 +82,9 @@ static void put_facts(json_t *report, const struct onnx_facts *facts, size_t fil
         json_put_int(opsets, *domain ? domain : "ai.onnx", facts->opsets[i].version);
     }
     json_put(report, "opset", opsets);
-    CLEAN_MEM char *producer = mem_printf(STR_FMT "%s" STR_FMT, STR_ARG(facts->producer),
-                                          facts->producer_version.size ? " " : "",
-                                          STR_ARG(facts->producer_version));
+    CLEAN_MEM char *producer =
+        mem_printf(STR_FMT "%s" STR_FMT, STR_ARG(facts->producer),
+                   facts->producer_version.size ? " " : "", STR_ARG(facts->producer_version));
     json_put_str(report, "producer", str_of(producer));
     json_put_str(report, "graph", facts->graph_name);
     json_put_int(report, "nodes", (int64_t)facts->node_count);
@@ -128,10 +128,10 @@ static const char *take_values(const struct onnx_value *values, size_t count,
 
 static const char *take_model(const struct onnx_facts *facts, struct model *model)
 {
-    const char *problem = take_values(facts->inputs, facts->input_count, model->inputs,
-                                      &model->input_count);
-    const char *other = take_values(facts->outputs, facts->output_count, model->outputs,
-                                    &model->output_count);
+    const char *problem =
+        take_values(facts->inputs, facts->input_count, model->inputs, &model->input_count);
+    const char *other =
+        take_values(facts->outputs, facts->output_count, model->outputs, &model->output_count);
     return problem ? problem : other ? other : model->output_count ? NULL : "it has no output";
 }
 
@@ -207,9 +207,9 @@ static void write_yaml(struct buf *out, const struct spec *spec, const char *fil
     bool classify = strcmp(spec->task, task_classify.name) == 0;
     bool detect = strcmp(spec->task, task_detect.name) == 0;
     if (classify || detect) {
-        CLEAN_MEM char *count = classes > 0 ? mem_printf("one name per line, %lld of them",
-                                                         (long long)classes)
-                                            : mem_dup("one name per line");
+        CLEAN_MEM char *count =
+            classes > 0 ? mem_printf("one name per line, %lld of them", (long long)classes)
+                        : mem_dup("one name per line");
         add_line(out, labels ? "labels: labels.txt" : "# labels: labels.txt", "%s", count);
     }
     if (classify) {
@@ -252,15 +252,16 @@ static int guess_all(struct spec *spec, const struct model *model, const char *f
     if (task != &task_tensor) {
         TRY(guess_input(spec, model, notes, err));
         if (task == &task_detect) {
-            spec->decode = (int)guess_decode(&model->outputs[0], spec->input.width,
-                                             spec->input.height);
+            spec->decode =
+                (int)guess_decode(&model->outputs[0], spec->input.width, spec->input.height);
         }
         classes = count_classes(spec, model);
         json_put(report, "classes", classes > 0 ? json_integer(classes) : json_null());
     }
     if (labels && classes > 0 && (int64_t)labels != classes) {
         json_array_append_new(notes, json_sprintf("labels: there are %d, but the model knows %d "
-                                                  "classes", (int)labels, (int)classes));
+                                                  "classes",
+                                                  (int)labels, (int)classes));
     }
     CLEAN(buf_done) struct buf yaml = BUF_INIT(64 * 1024);
     write_yaml(&yaml, spec, file, labels, classes, model);

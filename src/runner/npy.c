@@ -70,9 +70,8 @@ static int read_type(struct str text, struct tensor *ret, struct err *err)
     char order = text.at[1];
     ret->type = tensor_type_of(str_n(text.at + 2, 2));
     if (!strchr("<|=", order) || text.at[4] != text.at[0] || ret->type == TENSOR_NONE) {
-        return err_set(err, ERR_UNSUPPORTED, "numpy's type %.*s", (int)(text.size < 8 ? text.size
-                                                                                       : 8),
-                       text.at);
+        return err_set(err, ERR_UNSUPPORTED, "numpy's type %.*s",
+                       (int)(text.size < 8 ? text.size : 8), text.at);
     }
     return 0;
 }
@@ -84,7 +83,8 @@ int npy_read(struct str bytes, struct tensor *ret, struct err *err)
     size_t start = 0;
     TRY(read_header(bytes, &header, &start, err));
     if (str_starts(value_of(header, "fortran_order"), STR("True"))) {
-        return err_set(err, ERR_UNSUPPORTED, "an array in Fortran order; save "
+        return err_set(err, ERR_UNSUPPORTED,
+                       "an array in Fortran order; save "
                        "numpy.ascontiguousarray(x)");
     }
     TRY(read_type(value_of(header, "descr"), &tensor, err));

@@ -12,7 +12,7 @@
 
 #define PACKAGE_HANDLER "model.yaml" // unless the function says otherwise
 
-struct package_source { // borrowed
+struct package_source {  // borrowed
     struct str function; // name
     struct str folder;   // of the unpacked package
     struct str prepared; // folder of the prepared model, or empty
@@ -24,8 +24,8 @@ struct package {
     char *function, *folder;
     struct spec spec;
     const struct task_ops *task;
-    char *model_path;     // NULL: the task needs none
-    bool prepared;        // the prepared model is the one in use
+    char *model_path;      // NULL: the task needs none
+    bool prepared;         // the prepared model is the one in use
     struct engine *engine; // borrowed
     struct model *model;   // NULL: the task needs none
     void *state;           // the task's own

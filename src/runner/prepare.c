@@ -24,7 +24,7 @@
 struct preparation {
     const char *out; // folder
     struct package *package;
-    struct engine *engine;     // NULL: the task needs none
+    struct engine *engine; // NULL: the task needs none
     struct err engine_err;
     bool prepared, packing;
     struct err why_not;
@@ -55,8 +55,9 @@ static void fill_random(struct tensor *tensor, uint32_t *state)
                   tensor->type == TENSOR_FLOAT64 || tensor->type == TENSOR_BFLOAT16;
     for (size_t i = 0; i < count; i++) {
         uint32_t r = next_random(state) >> 8;
-        double value = floats ? (double)r / (1 << 23) - 1
-                              : tensor->type == TENSOR_UINT8 ? r & 0xff : r & 1;
+        double value = floats                         ? (double)r / (1 << 23) - 1
+                       : tensor->type == TENSOR_UINT8 ? r & 0xff
+                                                      : r & 1;
         tensor_set(tensor, i, value);
     }
 }
@@ -143,8 +144,8 @@ static int measure_packing(struct model *plain, struct model *packed, const stru
 static int load_draft(struct preparation *p, const char *draft, bool packing, struct model **ret,
                       struct err *err)
 {
-    struct model_source source = {.path = p->package->model_path, .prepared = draft,
-                                  .packing = packing};
+    struct model_source source = {
+        .path = p->package->model_path, .prepared = draft, .packing = packing};
     int64_t began = clock_mono_us();
     TRY(engine_load(p->engine, &source, ret, err));
     p->load_after_us[packing] = clock_mono_us() - began;
@@ -216,10 +217,10 @@ static int open_original(struct preparation *p, const struct package_source *sou
     TRY(package_load(package, p->engine, NULL, 1, err));
     p->load_before_us = clock_mono_us() - began;
     int rc = package_warm(package, err);
-    return rc < 0 && !strstr(err->text, ": ") ? err_prefix(err, "the model fails on %s",
-                                                           package->task->shape ? "a black picture"
-                                                                                : "zeros")
-                                              : rc;
+    return rc < 0 && !strstr(err->text, ": ")
+               ? err_prefix(err, "the model fails on %s",
+                            package->task->shape ? "a black picture" : "zeros")
+               : rc;
 }
 
 // ---- reporting ----
@@ -272,8 +273,10 @@ static int enter(struct preparation *p, const struct package_source *source, str
         p->engine = NULL; // a task without a model does without
     }
     TRY(file_make_dir(p->out, 0755, err));
-    struct jail jail = {.readable = {source->folder}, .readable_count = 1,
-                        .writable = str_of(p->out), .file_size_max = UINT64_MAX};
+    struct jail jail = {.readable = {source->folder},
+                        .readable_count = 1,
+                        .writable = str_of(p->out),
+                        .file_size_max = UINT64_MAX};
     struct jail_report report;
     jail_prepare(JAIL_MODEL);
     return jail_enter(&jail, &report, err);

@@ -40,8 +40,8 @@ static int run_template(const char *text)
     channel_block((int)fd);
     prctl(PR_SET_NAME, "rouse:template");
     struct template template = {.fd = (int)fd};
-    if (engine_start("onnx", &(struct engine_options){0}, &template.engine,
-                     &template.engine_err) < 0) {
+    if (engine_start("onnx", &(struct engine_options){0}, &template.engine, &template.engine_err) <
+        0) {
         log_warn("%s", template.engine_err.text);
     }
     jail_prepare(JAIL_MODEL);

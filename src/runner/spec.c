@@ -61,8 +61,8 @@ static int fail_words(const struct reader *r, const struct yaml_node *node,
                      buf_text(&list));
 }
 
-static int read_word(const struct reader *r, const struct yaml_node *node,
-                     const char *const *words, int *ret, struct err *err)
+static int read_word(const struct reader *r, const struct yaml_node *node, const char *const *words,
+                     int *ret, struct err *err)
 {
     for (size_t i = 0; yaml_is_scalar(node) && words[i]; i++) {
         if (str_eq_nocase(node->text, str_of(words[i]))) {
@@ -101,8 +101,10 @@ static int read_path(const struct reader *r, const struct yaml_node *node, char 
                      struct err *err)
 {
     if (node->kind != YAML_STRING || !files_is_inside(node->text)) {
-        return yaml_fail(err, node, r->file, STR_FMT ": must name a file in the package, relative "
-                         "and without \"..\"", STR_ARG(node->key));
+        return yaml_fail(err, node, r->file,
+                         STR_FMT ": must name a file in the package, relative "
+                                 "and without \"..\"",
+                         STR_ARG(node->key));
     }
     free(*ret);
     *ret = str_dup(node->text);
@@ -128,8 +130,10 @@ static int read_channels(const struct reader *r, const struct yaml_node *node, d
         ret[0] = ret[1] = ret[2] = node->real;
         return 0;
     }
-    return yaml_fail(err, node, r->file, STR_FMT ": must be a number, or a list of one number per "
-                     "channel (1 or 3), in the order the model wants", STR_ARG(node->key));
+    return yaml_fail(err, node, r->file,
+                     STR_FMT ": must be a number, or a list of one number per "
+                             "channel (1 or 3), in the order the model wants",
+                     STR_ARG(node->key));
 }
 
 // ---- tables of keys ----
@@ -237,7 +241,8 @@ static int key_resize(const struct reader *r, const struct yaml_node *node, stru
     if (yaml_is_scalar(node) && node->kind == YAML_STRING) {
         return read_word(r, node, resize_words, &input->resize, err);
     }
-    return yaml_fail(err, node, r->file, "resize: must be the shorter side in pixels, or {mode: "
+    return yaml_fail(err, node, r->file,
+                     "resize: must be the shorter side in pixels, or {mode: "
                      "shorter, letterbox, stretch or none, width: …, height: …, fill: …}");
 }
 
@@ -248,7 +253,8 @@ static int key_crop(const struct reader *r, const struct yaml_node *node, struct
         const struct yaml_node *width = yaml_get(node, "width");
         const struct yaml_node *height = yaml_get(node, "height");
         if (!width || !height || node->count != 2) {
-            return yaml_fail(err, node, r->file, "crop: must be a side in pixels, {width: …, "
+            return yaml_fail(err, node, r->file,
+                             "crop: must be a side in pixels, {width: …, "
                              "height: …}, or false");
         }
         TRY(read_int(r, width, 1, SPEC_SIDE_MAX, &input->crop_width, err));
@@ -337,8 +343,7 @@ static int add_label(struct spec *spec, struct str label)
     return 0;
 }
 
-static int add_labels_of_file(const struct reader *r, const struct yaml_node *node,
-                              struct err *err)
+static int add_labels_of_file(const struct reader *r, const struct yaml_node *node, struct err *err)
 {
     CLEAN_MEM char *file = NULL;
     TRY(read_path(r, node, &file, err));
@@ -371,8 +376,10 @@ static int key_labels(const struct reader *r, const struct yaml_node *node, stru
     }
     for (const struct yaml_node *item = node->child; item; item = item->next) {
         if (!yaml_is_scalar(item) || add_label(r->spec, item->text) < 0) {
-            return yaml_fail(err, item, r->file, "labels: must be a file, or a list of at most %d "
-                             "names", SPEC_LABELS_MAX);
+            return yaml_fail(err, item, r->file,
+                             "labels: must be a file, or a list of at most %d "
+                             "names",
+                             SPEC_LABELS_MAX);
         }
     }
     return 0;
@@ -404,22 +411,34 @@ static int key_decode(const struct reader *r, const struct yaml_node *node, stru
 }
 
 static const struct key top_keys[] = {
-    {"task", key_task},       {"model", key_model},         {"labels", key_labels},
-    {"topK", key_top_k},      {"softmax", key_softmax},     {"decode", key_decode},
-    {"iou", key_iou},         {"threshold", key_threshold}, {"input", key_input},
+    {"task", key_task},  {"model", key_model},         {"labels", key_labels},
+    {"topK", key_top_k}, {"softmax", key_softmax},     {"decode", key_decode},
+    {"iou", key_iou},    {"threshold", key_threshold}, {"input", key_input},
 };
 
 // ---- entry points ----
 
 void spec_init(struct spec *spec)
 {
-    *spec = (struct spec){.top_k = SPEC_OPEN, .softmax = SOFTMAX_AUTO, .decode = DECODE_AUTO,
-                          .threshold = NAN, .iou = NAN};
-    spec->input = (struct spec_input){
-        .resize = SPEC_OPEN, .resize_shorter = SPEC_OPEN, .width = SPEC_OPEN, .height = SPEC_OPEN,
-        .fill = SPEC_OPEN, .align = SPEC_OPEN, .crop_width = SPEC_OPEN, .crop_height = SPEC_OPEN,
-        .layout = SPEC_OPEN, .channels = SPEC_OPEN, .scale = NAN, .mean = {NAN, NAN, NAN},
-        .std = {NAN, NAN, NAN}, .type = SPEC_OPEN};
+    *spec = (struct spec){.top_k = SPEC_OPEN,
+                          .softmax = SOFTMAX_AUTO,
+                          .decode = DECODE_AUTO,
+                          .threshold = NAN,
+                          .iou = NAN};
+    spec->input = (struct spec_input){.resize = SPEC_OPEN,
+                                      .resize_shorter = SPEC_OPEN,
+                                      .width = SPEC_OPEN,
+                                      .height = SPEC_OPEN,
+                                      .fill = SPEC_OPEN,
+                                      .align = SPEC_OPEN,
+                                      .crop_width = SPEC_OPEN,
+                                      .crop_height = SPEC_OPEN,
+                                      .layout = SPEC_OPEN,
+                                      .channels = SPEC_OPEN,
+                                      .scale = NAN,
+                                      .mean = {NAN, NAN, NAN},
+                                      .std = {NAN, NAN, NAN},
+                                      .type = SPEC_OPEN};
 }
 
 void spec_done(struct spec *spec)

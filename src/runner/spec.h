@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #define SPEC_OPEN       (-1)
-#define SPEC_SIDE_MAX   8192  // pixels of a resized picture's side
+#define SPEC_SIDE_MAX   8192 // pixels of a resized picture's side
 #define SPEC_TOP_K_MAX  1000
 #define SPEC_LABELS_MAX 100000
 #define SPEC_FILE_MAX   (4 * 1024 * 1024) // of model.yaml, and of a labels file
@@ -36,14 +36,14 @@ struct spec_input {
 };
 
 struct spec {
-    char *name;              // "model.yaml", for messages
-    struct yaml_node *root;  // NULL: there is no file
-    const char *task;        // one of the task table's names; NULL: open
-    char *model;             // file in the package; NULL: the only *.onnx
-    char **labels;           // NULL: none
+    char *name;             // "model.yaml", for messages
+    struct yaml_node *root; // NULL: there is no file
+    const char *task;       // one of the task table's names; NULL: open
+    char *model;            // file in the package; NULL: the only *.onnx
+    char **labels;          // NULL: none
     size_t label_count;
     int top_k;
-    int softmax, decode;     // enums above
+    int softmax, decode; // enums above
     double threshold, iou;
     struct spec_input input;
 };

@@ -17,9 +17,9 @@ struct package;
 struct item {
     const char *source; // what to call it: "s3://bucket/key", "the payload"
     struct str bytes;
-    struct err err;     // code 0: answered
-    struct buf answer;  // JSON, or what the task makes
-    bool raw;           // the answer is not JSON
+    struct err err;    // code 0: answered
+    struct buf answer; // JSON, or what the task makes
+    bool raw;          // the answer is not JSON
     uint64_t decode_us, run_us;
 };
 

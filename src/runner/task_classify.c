@@ -68,8 +68,10 @@ static int read_scores(struct classify *c, const struct spec *spec, const struct
     size_t size = tensor_type_size(output->type);
     size_t count = size ? output->size / size : 0;
     if (count < 2 || count > CLASSES_MAX) {
-        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL, "the model answered with %zu numbers, "
-                       "which is no list of classes", count);
+        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL,
+                       "the model answered with %zu numbers, "
+                       "which is no list of classes",
+                       count);
     }
     if (count > c->score_room) {
         c->scores = mem_grow(c->scores, count * sizeof(float));
@@ -78,8 +80,10 @@ static int read_scores(struct classify *c, const struct spec *spec, const struct
     tensor_floats(output, 0, count, c->scores);
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(c->scores[i])) {
-            return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL, "the model answered with a number "
-                           "that is none (class %zu)", i);
+            return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL,
+                           "the model answered with a number "
+                           "that is none (class %zu)",
+                           i);
         }
     }
     if (spec->softmax == SOFTMAX_TRUE ||

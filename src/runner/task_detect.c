@@ -58,15 +58,16 @@ static int setup(struct package *package, struct err *err)
         d->decode = guess_decode(out, spec->input.width, spec->input.height);
         if (d->decode == DECODE_AUTO && out->rank == 3 && out->dims[1] >= 0) {
             char shape[TENSOR_SHAPE_TEXT_MAX];
-            return spec_fail(spec, err, "decode", "the output \"%s\" %s is none of a known YOLO "
-                             "for pictures of %d x %d; say which it is", out->name,
-                             tensor_shape_text(out->dims, out->rank, shape), spec->input.width,
-                             spec->input.height);
+            return spec_fail(spec, err, "decode",
+                             "the output \"%s\" %s is none of a known YOLO "
+                             "for pictures of %d x %d; say which it is",
+                             out->name, tensor_shape_text(out->dims, out->rank, shape),
+                             spec->input.width, spec->input.height);
         }
     }
     if (package->notes && spec->decode == DECODE_AUTO && d->decode != DECODE_AUTO) {
-        json_array_append_new(package->notes, json_sprintf("decode: %s",
-                                                           spec_decode_name((int)d->decode)));
+        json_array_append_new(package->notes,
+                              json_sprintf("decode: %s", spec_decode_name((int)d->decode)));
     }
     return out->rank == 3 && d->decode != DECODE_AUTO
                ? check_labels(package, d->decode, out->dims[1], out->dims[2], err)
@@ -100,13 +101,17 @@ static int read_grid(struct detect *d, const struct package *package, const stru
     size_t fields = by_field ? rows : columns, head = by_field ? 4 : 5;
     if (decode == DECODE_AUTO || out->rank != 3 || out->dims[0] != 1 || fields <= head) {
         char shape[TENSOR_SHAPE_TEXT_MAX];
-        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL, "the model answered with %s, which is "
-                       "no YOLO's; see \"decode\"", tensor_shape_text(out->dims, out->rank, shape));
+        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL,
+                       "the model answered with %s, which is "
+                       "no YOLO's; see \"decode\"",
+                       tensor_shape_text(out->dims, out->rank, shape));
     }
     (void)package;
     *ret_decode = decode;
-    *ret = (struct grid){.cells = by_field ? columns : rows, .classes = fields - head,
-                         .cell_step = by_field ? 1 : columns, .field_step = by_field ? columns : 1,
+    *ret = (struct grid){.cells = by_field ? columns : rows,
+                         .classes = fields - head,
+                         .cell_step = by_field ? 1 : columns,
+                         .field_step = by_field ? columns : 1,
                          .has_object = !by_field};
     return 0;
 }
@@ -233,9 +238,11 @@ static int find_boxes(struct detect *d, const struct package *package,
     struct grid grid = {0};
     TRY(read_grid(d, package, out, &decode, &grid, err));
     if (decode == DECODE_YOLOX && grid.cells != (size_t)yolox_cells(&answer->info)) {
-        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL, "the model answered with %zu cells, "
-                       "YOLOX has %d for a picture of %d x %d", grid.cells,
-                       yolox_cells(&answer->info), answer->info.width, answer->info.height);
+        return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL,
+                       "the model answered with %zu cells, "
+                       "YOLOX has %d for a picture of %d x %d",
+                       grid.cells, yolox_cells(&answer->info), answer->info.width,
+                       answer->info.height);
     }
     size_t count = out->size / tensor_type_size(out->type);
     if (count > d->number_room) {

@@ -32,8 +32,11 @@ static void echo_run(struct package *package, struct item *items, size_t count)
     struct echo *echo = package->state;
     for (size_t i = 0; i < count; i++) {
         struct item *item = &items[i];
-        struct tensor in = {.type = TENSOR_UINT8, .rank = 1, .dims = {(int64_t)item->bytes.size},
-                            .data = (void *)item->bytes.at, .size = item->bytes.size};
+        struct tensor in = {.type = TENSOR_UINT8,
+                            .rank = 1,
+                            .dims = {(int64_t)item->bytes.size},
+                            .data = (void *)item->bytes.at,
+                            .size = item->bytes.size};
         struct tensor out;
         if (model_run(echo->model, &in, &out, &item->err) == 0) {
             buf_add(&item->answer, out.data, out.size);

@@ -47,8 +47,10 @@ static int find_input(const struct model *model, struct str name, size_t *ret, s
         }
         buf_printf(&list, "%s\"%s\"", i ? ", " : "", model->inputs[i].name);
     }
-    return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the model has no input \"" STR_FMT "\"; it "
-                   "has %s", STR_ARG(name), buf_text(&list));
+    return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST,
+                   "the model has no input \"" STR_FMT "\"; it "
+                   "has %s",
+                   STR_ARG(name), buf_text(&list));
 }
 
 static int take_json(struct request *request, const struct model *model, struct str name,
@@ -57,8 +59,10 @@ static int take_json(struct request *request, const struct model *model, struct 
     size_t at = 0;
     TRY(find_input(model, name, &at, err));
     if (request->heap[at]) {
-        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the input \"" STR_FMT "\" is there "
-                       "twice", STR_ARG(name));
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST,
+                       "the input \"" STR_FMT "\" is there "
+                       "twice",
+                       STR_ARG(name));
     }
     struct tensor *tensor = &request->inputs[at];
     int rc = tensor_from_json(value, model->inputs[at].type, tensor, err);
@@ -78,7 +82,8 @@ static int read_json(struct request *request, const struct model *model, struct 
     if (json_is_object(inputs)) {
         const char *name;
         json_t *value;
-        json_object_foreach(inputs, name, value) {
+        json_object_foreach(inputs, name, value)
+        {
             TRY(take_json(request, model, str_of(name), value, err));
         }
         return 0;
@@ -87,7 +92,8 @@ static int read_json(struct request *request, const struct model *model, struct 
         request->named_list = true;
         size_t i;
         json_t *value;
-        json_array_foreach(inputs, i, value) {
+        json_array_foreach(inputs, i, value)
+        {
             TRY(take_json(request, model, json_str(json_object_get(value, "name")), value, err));
         }
         return 0;
@@ -102,8 +108,10 @@ static int read_npy(struct request *request, const struct model *model, struct s
                     struct err *err)
 {
     if (model->input_count != 1) {
-        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "an .npy array is one input, the model "
-                       "has %zu; send JSON", model->input_count);
+        return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST,
+                       "an .npy array is one input, the model "
+                       "has %zu; send JSON",
+                       model->input_count);
     }
     struct tensor *tensor = &request->inputs[0];
     TRY(npy_read(bytes, tensor, err));

@@ -52,8 +52,10 @@ static void set_title(struct str function)
 
 static int open_package(struct template *t, const struct wire_spawn *spawn, struct err *err)
 {
-    struct package_source source = {.function = spawn->function, .folder = spawn->package,
-                                    .prepared = spawn->prepared, .handler = spawn->handler,
+    struct package_source source = {.function = spawn->function,
+                                    .folder = spawn->package,
+                                    .prepared = spawn->prepared,
+                                    .handler = spawn->handler,
                                     .threads = (int)spawn->threads};
     struct jail jail = {.role = (enum jail_role)spawn->role,
                         .readable = {source.folder, source.prepared},
@@ -66,8 +68,7 @@ static int open_package(struct template *t, const struct wire_spawn *spawn, stru
 }
 
 // The child. It owns `fd` and nothing else that its parent had open.
-static int child_serve(struct template *t, const struct wire_spawn *spawn, int fd,
-                       int64_t began_us)
+static int child_serve(struct template *t, const struct wire_spawn *spawn, int fd, int64_t began_us)
 {
     channel_block(fd);
     struct err err = {0};

@@ -10,7 +10,8 @@
 #include "engine/engine.h"
 #include "runner/package.h"
 
-struct template {
+struct template
+{
     int fd;                  // control socket, blocking
     struct engine *engine;   // NULL when there is none on this machine
     struct err engine_err;   // why

@@ -25,21 +25,25 @@ int vision_setup(struct vision *vision, struct package *package, struct err *err
     TRY(guess_input(&package->spec, package->model, package->notes, err));
     const struct spec_input *input = &package->spec.input;
     struct preprocess *pre = &vision->pre;
-    *pre = (struct preprocess){
-        .mode = (enum preprocess_mode)input->resize, .shorter = input->resize_shorter,
-        .width = input->width, .height = input->height, .crop_width = input->crop_width,
-        .crop_height = input->crop_height, .fill = input->fill,
-        .align = (enum preprocess_align)input->align,
-        .layout = (enum preprocess_layout)input->layout,
-        .channels = (enum preprocess_channels)input->channels, .type = type_of(input->type),
-        .scale = input->scale};
+    *pre = (struct preprocess){.mode = (enum preprocess_mode)input->resize,
+                               .shorter = input->resize_shorter,
+                               .width = input->width,
+                               .height = input->height,
+                               .crop_width = input->crop_width,
+                               .crop_height = input->crop_height,
+                               .fill = input->fill,
+                               .align = (enum preprocess_align)input->align,
+                               .layout = (enum preprocess_layout)input->layout,
+                               .channels = (enum preprocess_channels)input->channels,
+                               .type = type_of(input->type),
+                               .scale = input->scale};
     memcpy(pre->mean, input->mean, sizeof(pre->mean));
     memcpy(pre->std, input->std, sizeof(pre->std));
-    vision->varies = !pre->crop_width &&
-                     (pre->mode == PREPROCESS_NONE || pre->mode == PREPROCESS_SHORTER);
+    vision->varies =
+        !pre->crop_width && (pre->mode == PREPROCESS_NONE || pre->mode == PREPROCESS_SHORTER);
     int rc = preprocess_check(pre, err);
-    return rc < 0 ? err_prefix(err, "%s: input", package->spec.name ? package->spec.name
-                                                                     : PACKAGE_HANDLER)
+    return rc < 0 ? err_prefix(err, "%s: input",
+                               package->spec.name ? package->spec.name : PACKAGE_HANDLER)
                   : 0;
 }
 
@@ -130,8 +134,8 @@ static int decode(struct vision *vision, struct str bytes, struct preprocess_inf
         rc = shape_input(vision, info, err);
     }
     if (rc == 0) {
-        rc = preprocess_run(&vision->pre, &image, vision->input.data, vision->input.size, info,
-                            err);
+        rc =
+            preprocess_run(&vision->pre, &image, vision->input.data, vision->input.size, info, err);
     }
     if (rc < 0) {
         err->aws = TASK_BAD_IMAGE;

@@ -8,9 +8,9 @@
 
 struct vision {
     struct preprocess pre;
-    bool varies;     // pictures have tensors of different sizes: nothing to warm with
+    bool varies;         // pictures have tensors of different sizes: nothing to warm with
     struct tensor input; // the buffer is kept from one picture to the next
-    size_t room;     // of input.data
+    size_t room;         // of input.data
 };
 
 // Of one picture, once through the model: `info` is what became of the picture.

@@ -49,8 +49,10 @@ static void *open_found(struct err *err)
             return library;
         }
     }
-    err_set(err, ERR_UNAVAILABLE, "ONNX Runtime is not installed: put libonnxruntime.so.1 into "
-            "%s/../lib/rouse, or name it in ROUSE_ONNXRUNTIME", exe);
+    err_set(err, ERR_UNAVAILABLE,
+            "ONNX Runtime is not installed: put libonnxruntime.so.1 into "
+            "%s/../lib/rouse, or name it in ROUSE_ONNXRUNTIME",
+            exe);
     return NULL;
 }
 
@@ -74,8 +76,7 @@ static int open_library(struct ort *ort, const char *path, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "ONNX Runtime %s is too old, 1.%d is the least",
                        version, ORT_VERSION_LEAST);
     }
-#define X(name, slot, result, parameters)                                                          \
-    memcpy(&ort->api.name, &table[slot], sizeof(table[slot]));
+#define X(name, slot, result, parameters) memcpy(&ort->api.name, &table[slot], sizeof(table[slot]));
     ORT_SLOTS(X)
 #undef X
     snprintf(ort->version, sizeof(ort->version), "onnxruntime %s", version);
@@ -100,8 +101,7 @@ static void add_reason(const char *text, char *ret, size_t size)
     } else {
         after += 2;
     }
-    snprintf(ret, size, "%.*s%.*s", (int)(place - text), text, (int)(text + length - after),
-             after);
+    snprintf(ret, size, "%.*s%.*s", (int)(place - text), text, (int)(text + length - after), after);
 }
 
 int ort_check(const struct ort *ort, ort_rc rc, int code, const char *what, struct err *err)
@@ -152,19 +152,17 @@ int ort_options(const struct ort *ort, int threads, struct ort_session_options *
 // its kernels and look at the processor.
 #define TINY_2X2 "\x12\x0e\x0a\x0c\x08\x01\x12\x08\x0a\x02\x08\x02\x0a\x02\x08\x02"
 static const char tiny_model[] =
-    "\x08\x08"     // ir_version: 8
-    "\x3a\x43"     // graph
-    "\x0a\x11"     //   node
-    "\x0a\x01x"    //     input
-    "\x0a\x01x"    //     input
-    "\x12\x01y"    //     output
+    "\x08\x08"  // ir_version: 8
+    "\x3a\x43"  // graph
+    "\x0a\x11"  //   node
+    "\x0a\x01x" //     input
+    "\x0a\x01x" //     input
+    "\x12\x01y" //     output
     "\x22\x06MatMul"
-    "\x12\x04tiny" //   name
-    "\x5a\x13"     //   input
-    "\x0a\x01x" TINY_2X2
-    "\x62\x13"     //   output
-    "\x0a\x01y" TINY_2X2
-    "\x42\x04\x0a\x00\x10\x0d"; // opset: ai.onnx 13
+    "\x12\x04tiny"                                   //   name
+    "\x5a\x13"                                       //   input
+    "\x0a\x01x" TINY_2X2 "\x62\x13"                  //   output
+    "\x0a\x01y" TINY_2X2 "\x42\x04\x0a\x00\x10\x0d"; // opset: ai.onnx 13
 
 static int run_tiny(struct ort *ort, struct ort_session *session, struct ort_value **value,
                     struct ort_value **answer, struct err *err)
@@ -193,9 +191,9 @@ static int warm(struct ort *ort, struct err *err)
     struct ort_value *value = NULL, *answer = NULL;
     int rc = ort_options(ort, 1, &options, err);
     if (rc == 0) {
-        rc = ort_check(ort, ort->api.CreateSessionFromArray(ort->env, tiny_model,
-                                                            sizeof(tiny_model) - 1, options,
-                                                            &session),
+        rc = ort_check(ort,
+                       ort->api.CreateSessionFromArray(ort->env, tiny_model, sizeof(tiny_model) - 1,
+                                                       options, &session),
                        ERR_UNAVAILABLE, "ONNX Runtime", err);
     }
     if (rc == 0) {

@@ -9,9 +9,9 @@ struct ort {
     struct engine engine;
     struct ort_api api;
     struct ort_env *env;
-    struct ort_memory_info *memory;   // "plain CPU memory", for input tensors
-    struct ort_allocator *allocator;  // the library's own, for names
-    char version[64];                 // "onnxruntime 1.30.0"
+    struct ort_memory_info *memory;  // "plain CPU memory", for input tensors
+    struct ort_allocator *allocator; // the library's own, for names
+    char version[64];                // "onnxruntime 1.30.0"
 };
 
 // Opens the library and its environment, and warms it by a tiny model. One thread after it.

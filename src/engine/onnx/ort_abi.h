@@ -10,7 +10,7 @@
 
 #define ORT_VERSION_LEAST 16 // of the table that we ask for: any library from 1.16 on has it
 
-struct ort_status;  // NULL: it worked
+struct ort_status; // NULL: it worked
 struct ort_env;
 struct ort_session;
 struct ort_session_options;
@@ -34,14 +34,16 @@ typedef struct ort_status *ort_rc;
     X(GetErrorMessage, 2, const char *, (const struct ort_status *))                               \
     X(CreateEnv, 3, ort_rc, (int log_level, const char *log_id, struct ort_env **))                \
     X(DisableTelemetryEvents, 6, ort_rc, (const struct ort_env *))                                 \
-    X(CreateSession, 7, ort_rc, (const struct ort_env *, const char *path,                         \
-                                 const struct ort_session_options *, struct ort_session **))       \
-    X(CreateSessionFromArray, 8, ort_rc, (const struct ort_env *, const void *, size_t,            \
-                                          const struct ort_session_options *,                      \
-                                          struct ort_session **))                                  \
-    X(Run, 9, ort_rc, (struct ort_session *, const struct ort_run_options *,                       \
-                       const char *const *input_names, const struct ort_value *const *,            \
-                       size_t, const char *const *output_names, size_t, struct ort_value **))      \
+    X(CreateSession, 7, ort_rc,                                                                    \
+      (const struct ort_env *, const char *path, const struct ort_session_options *,               \
+       struct ort_session **))                                                                     \
+    X(CreateSessionFromArray, 8, ort_rc,                                                           \
+      (const struct ort_env *, const void *, size_t, const struct ort_session_options *,           \
+       struct ort_session **))                                                                     \
+    X(Run, 9, ort_rc,                                                                              \
+      (struct ort_session *, const struct ort_run_options *, const char *const *input_names,       \
+       const struct ort_value *const *, size_t, const char *const *output_names, size_t,           \
+       struct ort_value **))                                                                       \
     X(CreateSessionOptions, 10, ort_rc, (struct ort_session_options **))                           \
     X(SetOptimizedModelFilePath, 11, ort_rc, (struct ort_session_options *, const char *))         \
     X(SetSessionExecutionMode, 13, ort_rc, (struct ort_session_options *, int))                    \
@@ -51,26 +53,26 @@ typedef struct ort_status *ort_rc;
     X(SetInterOpNumThreads, 25, ort_rc, (struct ort_session_options *, int))                       \
     X(SessionGetInputCount, 30, ort_rc, (const struct ort_session *, size_t *))                    \
     X(SessionGetOutputCount, 31, ort_rc, (const struct ort_session *, size_t *))                   \
-    X(SessionGetInputTypeInfo, 33, ort_rc, (const struct ort_session *, size_t,                    \
-                                            struct ort_type_info **))                              \
-    X(SessionGetOutputTypeInfo, 34, ort_rc, (const struct ort_session *, size_t,                   \
-                                             struct ort_type_info **))                             \
-    X(SessionGetInputName, 36, ort_rc, (const struct ort_session *, size_t,                        \
-                                        struct ort_allocator *, char **))                          \
-    X(SessionGetOutputName, 37, ort_rc, (const struct ort_session *, size_t,                       \
-                                         struct ort_allocator *, char **))                         \
-    X(CreateTensorAsOrtValue, 48, ort_rc, (struct ort_allocator *, const int64_t *dims, size_t rank, \
-                                           int type, struct ort_value **))                         \
-    X(CreateTensorWithDataAsOrtValue, 49, ort_rc, (const struct ort_memory_info *, void *, size_t, \
-                                                   const int64_t *dims, size_t rank, int type,     \
-                                                   struct ort_value **))                           \
+    X(SessionGetInputTypeInfo, 33, ort_rc,                                                         \
+      (const struct ort_session *, size_t, struct ort_type_info **))                               \
+    X(SessionGetOutputTypeInfo, 34, ort_rc,                                                        \
+      (const struct ort_session *, size_t, struct ort_type_info **))                               \
+    X(SessionGetInputName, 36, ort_rc,                                                             \
+      (const struct ort_session *, size_t, struct ort_allocator *, char **))                       \
+    X(SessionGetOutputName, 37, ort_rc,                                                            \
+      (const struct ort_session *, size_t, struct ort_allocator *, char **))                       \
+    X(CreateTensorAsOrtValue, 48, ort_rc,                                                          \
+      (struct ort_allocator *, const int64_t *dims, size_t rank, int type, struct ort_value **))   \
+    X(CreateTensorWithDataAsOrtValue, 49, ort_rc,                                                  \
+      (const struct ort_memory_info *, void *, size_t, const int64_t *dims, size_t rank, int type, \
+       struct ort_value **))                                                                       \
     X(GetTensorMutableData, 51, ort_rc, (struct ort_value *, void **))                             \
     X(FillStringTensor, 52, ort_rc, (struct ort_value *, const char *const *, size_t))             \
     X(GetStringTensorDataLength, 53, ort_rc, (const struct ort_value *, size_t *))                 \
-    X(GetStringTensorContent, 54, ort_rc, (const struct ort_value *, void *, size_t,               \
-                                           size_t *offsets, size_t))                               \
-    X(CastTypeInfoToTensorInfo, 55, ort_rc, (const struct ort_type_info *,                         \
-                                             const struct ort_tensor_info **))                     \
+    X(GetStringTensorContent, 54, ort_rc,                                                          \
+      (const struct ort_value *, void *, size_t, size_t *offsets, size_t))                         \
+    X(CastTypeInfoToTensorInfo, 55, ort_rc,                                                        \
+      (const struct ort_type_info *, const struct ort_tensor_info **))                             \
     X(GetOnnxTypeFromTypeInfo, 56, ort_rc, (const struct ort_type_info *, int *))                  \
     X(GetTensorElementType, 60, ort_rc, (const struct ort_tensor_info *, int *))                   \
     X(GetDimensionsCount, 61, ort_rc, (const struct ort_tensor_info *, size_t *))                  \
@@ -87,8 +89,8 @@ typedef struct ort_status *ort_rc;
     X(ReleaseTypeInfo, 98, void, (struct ort_type_info *))                                         \
     X(ReleaseTensorTypeAndShapeInfo, 99, void, (struct ort_tensor_info *))                         \
     X(ReleaseSessionOptions, 100, void, (struct ort_session_options *))                            \
-    X(AddSessionConfigEntry, 130, ort_rc, (struct ort_session_options *, const char *key,          \
-                                           const char *value))
+    X(AddSessionConfigEntry, 130, ort_rc,                                                          \
+      (struct ort_session_options *, const char *key, const char *value))
 
 struct ort_api {
 #define X(name, slot, result, parameters) result(*name) parameters;

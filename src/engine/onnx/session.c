@@ -45,8 +45,10 @@ static int read_tensor_info(const struct ort *ort, const struct ort_tensor_info 
     }
     value->type = (enum tensor_type)type;
     if (tensor_type_size(value->type) == 0) {
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\" holds elements of the type %s (%d), which "
-                       "is not supported", value->name, tensor_type_name(value->type), type);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "\"%s\" holds elements of the type %s (%d), which "
+                       "is not supported",
+                       value->name, tensor_type_name(value->type), type);
     }
     return 0;
 }
@@ -57,22 +59,23 @@ static int read_type(const struct ort *ort, const struct ort_type_info *type,
     int kind = 0;
     ORT_TRY(ort->api.GetOnnxTypeFromTypeInfo(type, &kind));
     if (kind != ORT_TYPE_TENSOR) {
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\" is a sequence, a map or the like; only "
-                       "tensors are supported", value->name);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "\"%s\" is a sequence, a map or the like; only "
+                       "tensors are supported",
+                       value->name);
     }
     const struct ort_tensor_info *info = NULL; // borrowed from the type
     ORT_TRY(ort->api.CastTypeInfoToTensorInfo(type, &info));
     return read_tensor_info(ort, info, value, err);
 }
 
-static int read_value(struct ort_model *m, bool is_input, size_t index,
-                      struct engine_value *value, struct err *err)
+static int read_value(struct ort_model *m, bool is_input, size_t index, struct engine_value *value,
+                      struct err *err)
 {
     const struct ort *ort = m->ort;
     char *name = NULL;
-    ORT_TRY(is_input
-                ? ort->api.SessionGetInputName(m->session, index, ort->allocator, &name)
-                : ort->api.SessionGetOutputName(m->session, index, ort->allocator, &name));
+    ORT_TRY(is_input ? ort->api.SessionGetInputName(m->session, index, ort->allocator, &name)
+                     : ort->api.SessionGetOutputName(m->session, index, ort->allocator, &name));
     value->name = mem_dup(name);
     TRY(ort_check(ort, ort->api.AllocatorFree(ort->allocator, name), ERR_INVALID, "a name", err));
     struct ort_type_info *type = NULL;
@@ -137,21 +140,21 @@ static int map_file(struct ort_model *m, const char *path, struct err *err)
     return 0;
 }
 
-static int open_prepared(struct ort_model *m, struct ort_session_options *options,
-                         const char *path, bool packing, struct err *err)
+static int open_prepared(struct ort_model *m, struct ort_session_options *options, const char *path,
+                         bool packing, struct err *err)
 {
     const struct ort *ort = m->ort;
     TRY(map_file(m, path, err));
     ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.load_model_format", "ORT"));
     ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.use_ort_model_bytes_directly", "1"));
-    ORT_TRY(ort->api.AddSessionConfigEntry(
-        options, "session.use_ort_model_bytes_for_initializers", "1"));
+    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.use_ort_model_bytes_for_initializers",
+                                           "1"));
     if (!packing) { // then weights stay in the mapping, which all instances share
         ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.disable_prepacking", "1"));
     }
-    return ort_check(ort, ort->api.CreateSessionFromArray(ort->env, m->map, m->map_size, options,
-                                                          &m->session),
-                     ERR_INVALID, path, err);
+    return ort_check(
+        ort, ort->api.CreateSessionFromArray(ort->env, m->map, m->map_size, options, &m->session),
+        ERR_INVALID, path, err);
 }
 
 static int open_session(struct ort_model *m, const struct model_source *source, struct err *err)
@@ -159,11 +162,11 @@ static int open_session(struct ort_model *m, const struct model_source *source, 
     const struct ort *ort = m->ort;
     struct ort_session_options *options = NULL;
     TRY(ort_options(ort, source->threads, &options, err));
-    int rc = source->prepared
-                 ? open_prepared(m, options, source->prepared, source->packing, err)
-                 : ort_check(ort, ort->api.CreateSession(ort->env, source->path, options,
-                                                         &m->session),
-                             ERR_INVALID, "the model cannot be loaded", err);
+    int rc =
+        source->prepared
+            ? open_prepared(m, options, source->prepared, source->packing, err)
+            : ort_check(ort, ort->api.CreateSession(ort->env, source->path, options, &m->session),
+                        ERR_INVALID, "the model cannot be loaded", err);
     ort->api.ReleaseSessionOptions(options);
     return rc;
 }
@@ -240,8 +243,8 @@ static int make_strings(const struct ort *ort, const struct tensor *in, struct o
 {
     size_t count = in->size / sizeof(struct str);
     const struct str *strings = in->data;
-    ORT_TRY(ort->api.CreateTensorAsOrtValue(ort->allocator, in->dims, in->rank, TENSOR_STRING,
-                                            ret));
+    ORT_TRY(
+        ort->api.CreateTensorAsOrtValue(ort->allocator, in->dims, in->rank, TENSOR_STRING, ret));
     CLEAN_MEM const char **texts = mem_alloc(count * sizeof(*texts));
     for (size_t i = 0; i < count; i++) {
         texts[i] = strings[i].at;
@@ -256,9 +259,9 @@ static int make_value(const struct ort *ort, const struct tensor *in, const char
     if (in->type == TENSOR_STRING) {
         return make_strings(ort, in, ret, err);
     }
-    return ort_check(ort, ort->api.CreateTensorWithDataAsOrtValue(ort->memory, in->data, in->size,
-                                                                  in->dims, in->rank,
-                                                                  (int)in->type, ret),
+    return ort_check(ort,
+                     ort->api.CreateTensorWithDataAsOrtValue(
+                         ort->memory, in->data, in->size, in->dims, in->rank, (int)in->type, ret),
                      ERR_INVALID, name, err);
 }
 
@@ -301,7 +304,8 @@ static int read_answer(const struct ort *ort, struct ort_value *value, struct te
     if (elements < 0) {
         return err_set(err, ERR_LIMIT, "the model's answer is too large");
     }
-    *ret = (struct tensor){.type = shape.type, .rank = shape.rank,
+    *ret = (struct tensor){.type = shape.type,
+                           .rank = shape.rank,
                            .size = (size_t)elements * tensor_type_size(shape.type)};
     memcpy(ret->dims, shape.dims, sizeof(ret->dims));
     if (ret->type == TENSOR_STRING) {
@@ -322,10 +326,10 @@ int ort_run(struct model *model, const struct tensor *inputs, struct tensor *out
     for (size_t i = 0; i < model->input_count; i++) {
         TRY(make_value(ort, &inputs[i], model->inputs[i].name, &m->values[i], err));
     }
-    TRY(ort_check(ort, ort->api.Run(m->session, NULL, m->input_names,
-                                    (const struct ort_value *const *)m->values,
-                                    model->input_count, m->output_names, model->output_count,
-                                    m->answers),
+    TRY(ort_check(ort,
+                  ort->api.Run(m->session, NULL, m->input_names,
+                               (const struct ort_value *const *)m->values, model->input_count,
+                               m->output_names, model->output_count, m->answers),
                   ERR_FUNCTION, "the model failed", err));
     for (size_t i = 0; i < model->output_count; i++) {
         TRY(read_answer(ort, m->answers[i], &outputs[i], &m->texts[i], err));

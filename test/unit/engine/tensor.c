@@ -43,12 +43,16 @@ static void shapes_are_counted(void **state)
 static void elements_come_back(void **state)
 {
     (void)state;
-    static const enum tensor_type types[] = {
-        TENSOR_FLOAT32, TENSOR_FLOAT64, TENSOR_FLOAT16, TENSOR_BFLOAT16, TENSOR_UINT8, TENSOR_INT8,
-        TENSOR_UINT16, TENSOR_INT16, TENSOR_UINT32, TENSOR_INT32, TENSOR_UINT64, TENSOR_INT64};
+    static const enum tensor_type types[] = {TENSOR_FLOAT32,  TENSOR_FLOAT64, TENSOR_FLOAT16,
+                                             TENSOR_BFLOAT16, TENSOR_UINT8,   TENSOR_INT8,
+                                             TENSOR_UINT16,   TENSOR_INT16,   TENSOR_UINT32,
+                                             TENSOR_INT32,    TENSOR_UINT64,  TENSOR_INT64};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         char room[16] = {0};
-        struct tensor t = {.type = types[i], .rank = 1, .dims = {2}, .data = room,
+        struct tensor t = {.type = types[i],
+                           .rank = 1,
+                           .dims = {2},
+                           .data = room,
                            .size = 2 * tensor_type_size(types[i])};
         tensor_set(&t, 1, 100);
         assert_true(tensor_get(&t, 1) == 100);
@@ -66,7 +70,8 @@ static void every_half_comes_back(void **state)
     (void)state;
     for (uint32_t bits = 0; bits < 65536; bits++) {
         uint16_t half = (uint16_t)bits, again = 0;
-        struct tensor t = {.type = TENSOR_FLOAT16, .rank = 1, .dims = {1}, .data = &half, .size = 2};
+        struct tensor t = {
+            .type = TENSOR_FLOAT16, .rank = 1, .dims = {1}, .data = &half, .size = 2};
         double value = tensor_get(&t, 0);
         t.data = &again;
         tensor_set(&t, 0, value);
@@ -80,13 +85,22 @@ static void halves_are_rounded_to_even(void **state)
     static const struct {
         double value, want;
     } cases[] = {
-        {1, 1}, {-2.5, -2.5}, {65504, 65504}, {65519, 65504}, {65520, INFINITY}, {1e-8, 0},
-        {6e-8, 5.9604644775390625e-8}, {2049, 2048}, {2051, 2052}, {0.1, 0.0999755859375},
+        {1, 1},
+        {-2.5, -2.5},
+        {65504, 65504},
+        {65519, 65504},
+        {65520, INFINITY},
+        {1e-8, 0},
+        {6e-8, 5.9604644775390625e-8},
+        {2049, 2048},
+        {2051, 2052},
+        {0.1, 0.0999755859375},
         {6.103515625e-05, 6.103515625e-05},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         uint16_t half = 0;
-        struct tensor t = {.type = TENSOR_FLOAT16, .rank = 1, .dims = {1}, .data = &half, .size = 2};
+        struct tensor t = {
+            .type = TENSOR_FLOAT16, .rank = 1, .dims = {1}, .data = &half, .size = 2};
         tensor_set(&t, 0, cases[i].value);
         assert_true(tensor_get(&t, 0) == cases[i].want);
     }
@@ -105,8 +119,8 @@ static void many_are_read_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_have_names),      cmocka_unit_test(shapes_are_counted),
-        cmocka_unit_test(elements_come_back),    cmocka_unit_test(every_half_comes_back),
+        cmocka_unit_test(types_have_names),           cmocka_unit_test(shapes_are_counted),
+        cmocka_unit_test(elements_come_back),         cmocka_unit_test(every_half_comes_back),
         cmocka_unit_test(halves_are_rounded_to_even), cmocka_unit_test(many_are_read_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,9 +204,11 @@ struct process process_spawn(struct process *from, enum wire_role role, const ch
     struct wire_message m;
     wire_message_init(&m, WIRE_SPAWN);
     m.fds[m.fd_count++] = fds[1];
-    wire_put_spawn(&m, &(struct wire_spawn){.role = role, .function = STR("test"),
+    wire_put_spawn(&m, &(struct wire_spawn){.role = role,
+                                            .function = STR("test"),
                                             .package = str_of(package),
-                                            .prepared = str_of(prepared), .threads = 1});
+                                            .prepared = str_of(prepared),
+                                            .threads = 1});
     assert_int_equal(wire_send(from->socket, &m, &err), 0);
     m.fd_count = 0;
     close(fds[1]);
@@ -254,8 +256,8 @@ static struct wire_bytes place(struct wire_message *m, struct str bytes)
     int fd = wire_memfd("test", bytes, &err);
     assert_true(fd >= 0);
     m->fds[m->fd_count] = fd;
-    return (struct wire_bytes){.place = WIRE_FD, .fd_index = (uint32_t)m->fd_count++,
-                               .size = bytes.size};
+    return (struct wire_bytes){
+        .place = WIRE_FD, .fd_index = (uint32_t)m->fd_count++, .size = bytes.size};
 }
 
 void ask_send(struct process *instance, uint64_t id, struct str payload,

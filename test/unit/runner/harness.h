@@ -33,7 +33,7 @@ void folder_put(const char *folder, const char *name, struct str bytes);
 void folder_copy(const char *folder, const char *name, const char *from);
 void folder_remove(char *folder);
 
-struct str file_whole(const char *path); // heap; at == NULL when it is not there
+struct str file_whole(const char *path);  // heap; at == NULL when it is not there
 char *repository_path(const char *below); // of a file of this repository
 char *shared_path(const char *below);     // of the test data beside it; NULL when absent
 

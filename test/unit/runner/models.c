@@ -55,8 +55,8 @@ static struct process spawn(struct process *from, const char *package, const cha
     return p;
 }
 
-static json_t *ask_json(struct process *instance, struct str payload,
-                        const struct object *objects, size_t count)
+static json_t *ask_json(struct process *instance, struct str payload, const struct object *objects,
+                        size_t count)
 {
     struct answer answer = ask(instance, payload, objects, count);
     if (answer.failed || answer.lost) {
@@ -119,8 +119,8 @@ static void several_records_make_a_list(void **state)
     CLEAN_MEM char *zero = repository_path("examples/digits/images/0-1287.png");
     CLEAN_MEM char *nine = repository_path("examples/digits/images/9-1296.png");
     struct str nine_bytes = file_whole(nine);
-    struct object objects[3] = {{"0.png", file_whole(zero)}, {"9.png", nine_bytes},
-                                {"bad.png", STR("not a picture")}};
+    struct object objects[3] = {
+        {"0.png", file_whole(zero)}, {"9.png", nine_bytes}, {"bad.png", STR("not a picture")}};
     struct process instance = spawn(&w->template, package, "");
     CLEAN_JSON json_t *answer = ask_json(&instance, STR("{}"), objects, 2);
     assert_int_equal(json_array_size(answer), 2);
@@ -140,13 +140,15 @@ static void payloads_may_be_pictures(void **state)
 {
     struct world *w = *state;
     put_model(w, "brightness.onnx");
-    folder_put(w->package, "model.yaml", STR("task: image-classification\n"
-                                             "labels: [red, green, blue]\n"
-                                             "input: {preset: none}\n"));
+    folder_put(w->package, "model.yaml",
+               STR("task: image-classification\n"
+                   "labels: [red, green, blue]\n"
+                   "input: {preset: none}\n"));
     struct process instance = spawn(&w->template, w->package, "");
     // A PNG of one green pixel.
-    struct str json = STR("{\"image\": \"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNg+M8"
-                          "AAAICAQB7CYF4AAAAAElFTkSuQmCC\"}");
+    struct str json =
+        STR("{\"image\": \"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNg+M8"
+            "AAAICAQB7CYF4AAAAAElFTkSuQmCC\"}");
     CLEAN_JSON json_t *answer = ask_json(&instance, json, NULL, 0);
     assert_string_equal(json_string_value(json_object_get(answer, "label")), "green");
     assert_int_equal(json_array_size(json_object_get(answer, "top")), 3);
@@ -208,7 +210,7 @@ static void nothing_is_reported_home(void **state)
     char *home = folder_new(), *cache = folder_new();
     setenv("HOME", home, 1);
     setenv("XDG_CACHE_HOME", cache, 1);
-    unsetenv("ORT_DISABLE_TELEMETRY"); // it is the runner that says so
+    unsetenv("ORT_DISABLE_TELEMETRY");       // it is the runner that says so
     int inherited = count_sockets(getpid()); // standard input and output may be some
     struct process template = template_start();
     CLEAN_MEM char *package = repository_path("examples/digits");
@@ -219,7 +221,7 @@ static void nothing_is_reported_home(void **state)
     assert_int_equal(thread_count(template.pid), 1);
     assert_int_equal(thread_count(instance.pid), 1);
     assert_int_equal(count_sockets(instance.pid), inherited + 1); // the one it answers on
-    usleep(300 * 1000); // for what would come late
+    usleep(300 * 1000);                                           // for what would come late
     assert_int_equal(thread_count(template.pid), 1);
     assert_int_equal(count_sockets(template.pid), inherited + 1);
     process_end(&instance);
@@ -282,8 +284,8 @@ static void a_prepared_model_answers_like_the_original(void **state)
     CLEAN_JSON json_t *a = ask_json(&original, STR("{}"), &object, 1);
     CLEAN_JSON json_t *b = ask_json(&prepared, STR("{}"), &object, 1);
     assert_true(json_equal(json_object_get(a, "class_id"), json_object_get(b, "class_id")));
-    assert_true(near(json_object_get(a, "confidence"),
-                     json_real_value(json_object_get(b, "confidence"))));
+    assert_true(
+        near(json_object_get(a, "confidence"), json_real_value(json_object_get(b, "confidence"))));
     process_end(&prepared);
     // Of another machine, or damaged: the original is used.
     folder_put(out, "prepared.json", STR("{\"ok\": true, \"cpu\": \"z80\", \"engine\": \"x\"}"));
@@ -304,18 +306,22 @@ static void tensors_go_in_and_out(void **state)
     put_model(w, "add.onnx");
     folder_put(w->package, "model.yaml", STR("task: tensor\n"));
     struct process instance = spawn(&w->template, w->package, "");
-    CLEAN_JSON json_t *sum = ask_json(
-        &instance, STR("{\"inputs\": {\"a\": [1, 2.5], \"b\": {\"shape\": [2], \"data\": [3, 4], "
-                       "\"datatype\": \"FP32\"}}}"), NULL, 0);
+    CLEAN_JSON json_t *sum =
+        ask_json(&instance,
+                 STR("{\"inputs\": {\"a\": [1, 2.5], \"b\": {\"shape\": [2], \"data\": [3, 4], "
+                     "\"datatype\": \"FP32\"}}}"),
+                 NULL, 0);
     json_t *out = json_at(sum, "outputs.sum");
     assert_string_equal(json_string_value(json_object_get(out, "datatype")), "FP32");
     assert_true(near(json_array_get(json_object_get(out, "data"), 0), 4));
     assert_true(near(json_array_get(json_object_get(out, "data"), 1), 6.5));
-    CLEAN_JSON json_t *list = ask_json(
-        &instance, STR("{\"inputs\": [{\"name\": \"a\", \"shape\": [1], \"data\": [1]}, {\"name\": "
-                       "\"b\", \"shape\": [1], \"data\": [1]}]}"), NULL, 0);
-    assert_string_equal(json_string_value(json_at(json_array_get(json_at(list, "outputs"), 0),
-                                                  "name")), "sum");
+    CLEAN_JSON json_t *list =
+        ask_json(&instance,
+                 STR("{\"inputs\": [{\"name\": \"a\", \"shape\": [1], \"data\": [1]}, {\"name\": "
+                     "\"b\", \"shape\": [1], \"data\": [1]}]}"),
+                 NULL, 0);
+    assert_string_equal(
+        json_string_value(json_at(json_array_get(json_at(list, "outputs"), 0), "name")), "sum");
     static const struct {
         const char *payload, *message;
     } bad[] = {
@@ -329,7 +335,8 @@ static void tensors_go_in_and_out(void **state)
         {"{\"inputs\": {\"a\": {\"shape\": [3], \"data\": [1]}, \"b\": [1]}}", "data: has 1"},
         {"{\"inputs\": {\"a\": {\"shape\": [-1], \"data\": [1]}, \"b\": [1]}}", "shape: must be"},
         {"{\"inputs\": {\"a\": {\"shape\": [99999999999], \"data\": []}, \"b\": [1]}}", "data"},
-        {"{\"inputs\": {\"a\": {\"shape\": [1], \"data\": [1], \"datatype\": \"INT8\"}, \"b\": [1]}}",
+        {"{\"inputs\": {\"a\": {\"shape\": [1], \"data\": [1], \"datatype\": \"INT8\"}, \"b\": "
+         "[1]}}",
          "datatype: the model wants FP32"},
         {"{\"inputs\": {\"a\": [1, 2, 3], \"b\": [1, 2]}}", "the model failed"},
     };
@@ -348,17 +355,28 @@ static void every_type_passes(void **state)
     CLEAN_JSON json_t *answer = ask_json(
         &instance,
         STR("{\"inputs\": {\"in_float\": [0.1], \"in_double\": [0.1], \"in_float16\": [-0.5], "
-            "\"in_int8\": [-128], \"in_int16\": [-32768], \"in_int32\": [-2147483648], \"in_int64\": "
+            "\"in_int8\": [-128], \"in_int16\": [-32768], \"in_int32\": [-2147483648], "
+            "\"in_int64\": "
             "[9007199254740993], \"in_uint8\": [255], \"in_uint16\": [65535], \"in_uint32\": "
-            "[4294967295], \"in_uint64\": [12], \"in_bool\": [true], \"in_string\": [\"h\u00e9\"]}}"),
+            "[4294967295], \"in_uint64\": [12], \"in_bool\": [true], \"in_string\": "
+            "[\"h\u00e9\"]}}"),
         NULL, 0);
     static const struct {
         const char *name, *data;
     } want[] = {
-        {"float", "[0.1]"}, {"double", "[0.1]"}, {"float16", "[-0.5]"}, {"int8", "[-128]"},
-        {"int16", "[-32768]"}, {"int32", "[-2147483648]"}, {"int64", "[9007199254740993]"},
-        {"uint8", "[255]"}, {"uint16", "[65535]"}, {"uint32", "[4294967295]"}, {"uint64", "[12]"},
-        {"bool", "[true]"}, {"string", "[\"h\u00e9\"]"},
+        {"float", "[0.1]"},
+        {"double", "[0.1]"},
+        {"float16", "[-0.5]"},
+        {"int8", "[-128]"},
+        {"int16", "[-32768]"},
+        {"int32", "[-2147483648]"},
+        {"int64", "[9007199254740993]"},
+        {"uint8", "[255]"},
+        {"uint16", "[65535]"},
+        {"uint32", "[4294967295]"},
+        {"uint64", "[12]"},
+        {"bool", "[true]"},
+        {"string", "[\"h\u00e9\"]"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
         CLEAN_MEM char *path = mem_printf("outputs.out_%s.data", want[i].name);
@@ -389,7 +407,8 @@ static void odd_models_run(void **state)
         {"no-input.onnx", "{\"inputs\": {}}", "\"data\":[1,2,3]"},
         {"old-inputs.onnx", "{\"inputs\": {\"x\": [[1, 1]]}}", "\"data\":[2,3]"},
         {"identity-string.onnx", "{\"inputs\": {\"x\": [\"a\", \"\"]}}", "\"data\":[\"a\",\"\"]"},
-        {"odd-names.onnx", "{\"inputs\": {\"in \\\"put\\\"\\n/\u00fc\": [[1, 2]]}}", "\"data\":[1,2]"},
+        {"odd-names.onnx", "{\"inputs\": {\"in \\\"put\\\"\\n/\u00fc\": [[1, 2]]}}",
+         "\"data\":[1,2]"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         put_model(w, cases[i].model);
@@ -485,8 +504,8 @@ static void a_run_without_end_is_killed_alone(void **state)
     put_model(w, "add.onnx");
     struct process other = spawn(&w->template, w->package, "");
     ask_send(&instance, 1, STR("{\"inputs\": {\"x\": [1]}}"), NULL, 0);
-    CLEAN_JSON json_t *sum = ask_json(&other, STR("{\"inputs\": {\"a\": [1], \"b\": [2]}}"), NULL,
-                                      0);
+    CLEAN_JSON json_t *sum =
+        ask_json(&other, STR("{\"inputs\": {\"a\": [1], \"b\": [2]}}"), NULL, 0);
     assert_true(near(json_array_get(json_at(sum, "outputs.sum.data"), 0), 3));
     assert_int_equal(kill(instance.pid, SIGKILL), 0);
     process_end(&instance);
@@ -503,10 +522,14 @@ static void packages_are_checked_at_deploy(void **state)
         int status;
     } cases[] = {
         {"brightness.onnx", "task: image-classification\n", "\"task\":\"image-classification\"", 0},
-        {"brightness.onnx", "labels: [a, b]\n", "model.yaml:1:9: labels: there are 2, but the model "
-                                                "knows 3 classes", 1},
-        {"brightness.onnx", "input: {crop: 9}\n", "model.yaml:1:15: input.crop: 9 x 9 does not fit, "
-                                                  "the model's input \\\"image\\\" is 8 x 8", 1},
+        {"brightness.onnx", "labels: [a, b]\n",
+         "model.yaml:1:9: labels: there are 2, but the model "
+         "knows 3 classes",
+         1},
+        {"brightness.onnx", "input: {crop: 9}\n",
+         "model.yaml:1:15: input.crop: 9 x 9 does not fit, "
+         "the model's input \\\"image\\\" is 8 x 8",
+         1},
         {"brightness.onnx", "input: {channels: GRAY}\n", "input.channels: GRAY does not fit", 1},
         {"brightness.onnx", "input: {type: uint8}\n", "input.type: the model's input", 1},
         {"brightness.onnx", "task: object-detection\n", "decode", 1},
@@ -523,8 +546,8 @@ static void packages_are_checked_at_deploy(void **state)
         folder_put(w->package, "model.yaml", str_of(cases[i].yaml));
         char *out = folder_new();
         int status = 0;
-        CLEAN_MEM char *report = runner_output(
-            (char *[]){"rouse-runner", "prepare", w->package, out, NULL}, &status);
+        CLEAN_MEM char *report =
+            runner_output((char *[]){"rouse-runner", "prepare", w->package, out, NULL}, &status);
         if (status != cases[i].status || !strstr(report, cases[i].part)) {
             fail_msg("%s with %s: %s", cases[i].model, cases[i].yaml, report);
         }
@@ -552,15 +575,15 @@ static void models_are_inspected_without_an_engine(void **state)
     folder_copy(package, "digits.onnx", digits);
     folder_put(package, "model.yaml", json_str(json_object_get(json, "yaml")));
     folder_put(package, "labels.txt", STR("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"));
-    CLEAN_MEM char *prepared = runner_output(
-        (char *[]){"rouse-runner", "prepare", package, package, NULL}, &status);
+    CLEAN_MEM char *prepared =
+        runner_output((char *[]){"rouse-runner", "prepare", package, package, NULL}, &status);
     if (status != 0) {
         assert_non_null(strstr(prepared, "ONNX Runtime")); // not here
     }
     folder_remove(package);
     CLEAN_MEM char *bad = repository_path("test/corpus/models/random.onnx");
-    CLEAN_MEM char *refused = runner_output((char *[]){"rouse-runner", "inspect", bad, NULL},
-                                            &status);
+    CLEAN_MEM char *refused =
+        runner_output((char *[]){"rouse-runner", "inspect", bad, NULL}, &status);
     assert_int_equal(status, 1);
     assert_non_null(strstr(refused, "random.onnx: not an ONNX model"));
 }
@@ -603,8 +626,9 @@ static void squeezenet_knows_the_golden_photos(void **state)
     }
     folder_copy(w->package, "squeezenet.onnx", model);
     folder_copy(w->package, "labels.txt", labels);
-    folder_put(w->package, "model.yaml", STR("task: image-classification\nlabels: labels.txt\n"
-                                             "input: {preset: imagenet-caffe}\n"));
+    folder_put(w->package, "model.yaml",
+               STR("task: image-classification\nlabels: labels.txt\n"
+                   "input: {preset: imagenet-caffe}\n"));
     struct process instance = spawn(&w->template, w->package, "");
     int count = 0;
     assert_int_equal(classify_folder(&instance, golden, &count), 10);
@@ -636,7 +660,8 @@ static void yolox_finds_the_zebra(void **state)
     double width = json_number_value(json_at(answer, "image.width"));
     assert_true(json_number_value(json_array_get(box, 2)) <= width);
     assert_true(json_number_value(json_array_get(box, 2)) -
-                    json_number_value(json_array_get(box, 0)) > width / 3);
+                    json_number_value(json_array_get(box, 0)) >
+                width / 3);
     free((char *)object.bytes.at);
     process_end(&instance);
 }
@@ -646,13 +671,21 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest plain[] = {cmocka_unit_test(models_are_inspected_without_an_engine)};
     const struct CMUnitTest tests[] = {
-        T(digits_are_read), T(several_records_make_a_list), T(payloads_may_be_pictures),
+        T(digits_are_read),
+        T(several_records_make_a_list),
+        T(payloads_may_be_pictures),
         cmocka_unit_test(nothing_is_reported_home),
-        T(two_hundred_forks_answer_alike), T(a_prepared_model_answers_like_the_original),
-        T(tensors_go_in_and_out), T(every_type_passes), T(odd_models_run),
-        T(arrays_of_numpy_go_in_and_out), T(bad_models_are_refused_in_words),
-        T(runs_that_fail_leave_the_instance_alive), T(a_run_without_end_is_killed_alone),
-        T(packages_are_checked_at_deploy), T(squeezenet_knows_the_golden_photos),
+        T(two_hundred_forks_answer_alike),
+        T(a_prepared_model_answers_like_the_original),
+        T(tensors_go_in_and_out),
+        T(every_type_passes),
+        T(odd_models_run),
+        T(arrays_of_numpy_go_in_and_out),
+        T(bad_models_are_refused_in_words),
+        T(runs_that_fail_leave_the_instance_alive),
+        T(a_run_without_end_is_killed_alone),
+        T(packages_are_checked_at_deploy),
+        T(squeezenet_knows_the_golden_photos),
         T(yolox_finds_the_zebra),
     };
     int failed = cmocka_run_group_tests(plain, NULL, NULL);

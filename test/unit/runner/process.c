@@ -131,8 +131,8 @@ static void a_package_that_is_none_says_why(void **state)
         folder_put(e->package, "model.yaml", str_of(cases[i].yaml));
         for (int role = WIRE_TEMPLATE; role <= WIRE_INSTANCE; role++) {
             char why[512];
-            struct process p = process_spawn(&e->template, (enum wire_role)role, e->package, "",
-                                             why);
+            struct process p =
+                process_spawn(&e->template, (enum wire_role)role, e->package, "", why);
             if (!strstr(why, cases[i].why)) {
                 fail_msg("%s: %s", cases[i].yaml, why);
             }
@@ -200,8 +200,8 @@ static void children_are_reaped(void **state)
     }
     // The template's turn reaps before it forks: only the last may still be a zombie.
     struct process instance = spawn(&e->template, WIRE_INSTANCE, e->package);
-    CLEAN_MEM char *path = mem_printf("/proc/%d/task/%d/children", (int)e->template.pid,
-                                      (int)e->template.pid);
+    CLEAN_MEM char *path =
+        mem_printf("/proc/%d/task/%d/children", (int)e->template.pid, (int)e->template.pid);
     FILE *file = fopen(path, "r");
     if (file) {
         int count = 0, pid = 0;
@@ -273,11 +273,11 @@ static void rubbish_ends_an_instance(void **state)
         wire_put_count(&m, 1);
         wire_put_job(&m, &(struct wire_job){.payload = {.bytes = STR("x")}});
         switch (i) {
-        case 0: m.kind = WIRE_SPAWN; break;               // a message for somebody else
-        case 1: m.body.size -= 1; break;                  // too short
-        case 2: buf_add_char(&m.body, 'x'); break;        // too long
-        case 3: wire_set_count(&m, 2); break;             // one job is missing
-        default: wire_set_count(&m, 1u << 30); break;     // nonsense
+        case 0: m.kind = WIRE_SPAWN; break;           // a message for somebody else
+        case 1: m.body.size -= 1; break;              // too short
+        case 2: buf_add_char(&m.body, 'x'); break;    // too long
+        case 3: wire_set_count(&m, 2); break;         // one job is missing
+        default: wire_set_count(&m, 1u << 30); break; // nonsense
         }
         assert_int_equal(wire_send(instance.socket, &m, &err), 0);
         assert_given_up(&instance);
@@ -343,12 +343,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(the_template_has_one_thread), T(an_instance_answers),
-        T(a_functions_template_makes_instances), T(a_batch_is_answered_in_order),
-        T(a_package_that_is_none_says_why), T(a_killed_instance_takes_nobody_with_it),
-        T(a_hung_instance_can_be_killed), T(instances_end_with_their_sockets_not_their_template),
-        T(children_are_reaped), T(descriptors_stay_where_they_belong), T(rubbish_ends_an_instance),
-        T(rubbish_ends_a_template), T(a_file_shorter_than_announced_fails_its_job_only),
+        T(the_template_has_one_thread),
+        T(an_instance_answers),
+        T(a_functions_template_makes_instances),
+        T(a_batch_is_answered_in_order),
+        T(a_package_that_is_none_says_why),
+        T(a_killed_instance_takes_nobody_with_it),
+        T(a_hung_instance_can_be_killed),
+        T(instances_end_with_their_sockets_not_their_template),
+        T(children_are_reaped),
+        T(descriptors_stay_where_they_belong),
+        T(rubbish_ends_an_instance),
+        T(rubbish_ends_a_template),
+        T(a_file_shorter_than_announced_fails_its_job_only),
         cmocka_unit_test(arguments_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,8 +105,8 @@ static void guess_init(struct guess *g, enum tensor_type type, const int64_t in[
                         .out = {.name = "out", .type = TENSOR_FLOAT32, .rank = out_rank}};
     memcpy(g->in.dims, in, 4 * sizeof(*in));
     memcpy(g->out.dims, out, out_rank * sizeof(*out));
-    g->model = (struct model){.inputs = &g->in, .outputs = &g->out, .input_count = 1,
-                              .output_count = 1};
+    g->model =
+        (struct model){.inputs = &g->in, .outputs = &g->out, .input_count = 1, .output_count = 1};
     spec_init(&g->spec);
 }
 
@@ -125,9 +125,9 @@ static void tasks_are_guessed(void **state)
         {{-1, 3, -1, -1}, 2, {-1, 1000}, &task_classify},
         {{-1, 224, 224, 3}, 2, {-1, -1}, &task_classify},
         {{1, 1, 28, 28}, 4, {1, 10, 1, 1}, &task_classify},
-        {{1, 3, 416, 416}, 3, {1, 3549, 85}, &task_detect},   // yolox
-        {{1, 3, 640, 640}, 3, {1, 84, 8400}, &task_detect},   // yolov8
-        {{1, 3, 640, 640}, 3, {1, 25200, 85}, &task_detect},  // yolov5
+        {{1, 3, 416, 416}, 3, {1, 3549, 85}, &task_detect},     // yolox
+        {{1, 3, 640, 640}, 3, {1, 84, 8400}, &task_detect},     // yolov8
+        {{1, 3, 640, 640}, 3, {1, 25200, 85}, &task_detect},    // yolov5
         {{1, 3, 224, 224}, 4, {1, 21, 224, 224}, &task_tensor}, // segmentation
         {{1, 3, 224, 224}, 2, {1, 1}, &task_tensor},
         {{1, 5, 224, 224}, 2, {1, 1000}, &task_tensor},

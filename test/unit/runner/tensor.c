@@ -64,11 +64,23 @@ static void crooked_tensors_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "[[1],[2,3]]", "[[1,2],3]", "[[1],[[2]]]", "[null]", "[\"1\"]", "{}", "{\"shape\":[1]}",
-        "{\"data\":[1]}", "{\"shape\":1,\"data\":[1]}", "{\"shape\":[1.5],\"data\":[1]}",
-        "{\"shape\":[2],\"data\":[1]}", "{\"shape\":[1],\"data\":[1,2]}",
-        "{\"shape\":[0],\"data\":[1]}", "{\"shape\":[1,2],\"data\":[[1],[2]]}",
-        "{\"shape\":[4294967296,4294967296],\"data\":[]}", "[[[[[[[[[1]]]]]]]]]", "{\"a\":1}",
+        "[[1],[2,3]]",
+        "[[1,2],3]",
+        "[[1],[[2]]]",
+        "[null]",
+        "[\"1\"]",
+        "{}",
+        "{\"shape\":[1]}",
+        "{\"data\":[1]}",
+        "{\"shape\":1,\"data\":[1]}",
+        "{\"shape\":[1.5],\"data\":[1]}",
+        "{\"shape\":[2],\"data\":[1]}",
+        "{\"shape\":[1],\"data\":[1,2]}",
+        "{\"shape\":[0],\"data\":[1]}",
+        "{\"shape\":[1,2],\"data\":[[1],[2]]}",
+        "{\"shape\":[4294967296,4294967296],\"data\":[]}",
+        "[[[[[[[[[1]]]]]]]]]",
+        "{\"a\":1}",
         "{\"shape\":[1,1,1,1,1,1,1,1,1],\"data\":[1]}",
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -100,8 +112,8 @@ static void answers_are_json(void **state)
 {
     (void)state;
     float values[] = {0.1f, -1e-20f, NAN, INFINITY, 16777216};
-    struct tensor t = {.type = TENSOR_FLOAT32, .rank = 1, .dims = {5}, .data = values,
-                       .size = sizeof(values)};
+    struct tensor t = {
+        .type = TENSOR_FLOAT32, .rank = 1, .dims = {5}, .data = values, .size = sizeof(values)};
     CLEAN(buf_done) struct buf out = BUF_INIT(4096);
     tensor_to_json(&t, "a\"b", &out);
     assert_string_equal(buf_text(&out), "{\"name\":\"a\\\"b\",\"shape\":[5],\"datatype\":\"FP32\","
@@ -122,8 +134,12 @@ static void floats_come_back_the_same(void **state)
         if (!isfinite(value)) {
             continue;
         }
-        struct tensor t = {.type = TENSOR_FLOAT32, .rank = 1, .dims = {1}, .data = &value,
-                           .size = 4}, back;
+        struct tensor t = {.type = TENSOR_FLOAT32,
+                           .rank = 1,
+                           .dims = {1},
+                           .data = &value,
+                           .size = 4},
+                      back;
         CLEAN(buf_done) struct buf out = BUF_INIT(4096);
         struct err err = {0};
         tensor_to_json(&t, NULL, &out);
@@ -137,8 +153,12 @@ static void arrays_come_back_the_same(void **state)
 {
     (void)state;
     int16_t values[6] = {1, -2, 3, -4, 5, -6};
-    struct tensor t = {.type = TENSOR_INT16, .rank = 2, .dims = {2, 3}, .data = values,
-                       .size = sizeof(values)}, back;
+    struct tensor t = {.type = TENSOR_INT16,
+                       .rank = 2,
+                       .dims = {2, 3},
+                       .data = values,
+                       .size = sizeof(values)},
+                  back;
     for (size_t rank = 0; rank <= 2; rank++) {
         t.rank = rank;
         t.size = (rank == 0 ? 1 : rank == 1 ? 2 : 6) * sizeof(int16_t);
@@ -169,7 +189,11 @@ static void crooked_arrays_are_refused(void **state)
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999,9999999999), }",
         "{'descr': '<f4', 'fortran_order': False, 'shape': 1, }",
-        "{'descr': '<f4', 'fortran_order': False, }", "{'shape': (1,)", "", "'descr':", "'shape':",
+        "{'descr': '<f4', 'fortran_order': False, }",
+        "{'shape': (1,)",
+        "",
+        "'descr':",
+        "'shape':",
     };
     for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
         CLEAN(buf_done) struct buf npy = BUF_INIT(4096);
