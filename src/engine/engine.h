@@ -65,8 +65,9 @@ MUST_CHECK int engine_load(struct engine *engine, const struct model_source *sou
 void model_free(struct model *model); // takes NULL
 void model_clean(struct model **model);
 
-// One tensor for every input, in the model's order (a model may have none); fills one for every output. Their data belongs
-// to the model until its next run. ERR_INVALID: the inputs do not fit; ERR_FUNCTION: it failed.
+// One tensor for every input, in the model's order (a model may have none); fills one for every
+// output. Their data belongs to the model until its next run. ERR_INVALID: the inputs do not fit;
+// ERR_FUNCTION: it failed.
 MUST_CHECK int model_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
                          struct err *err);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors as they go into a model and come out of it: a type, a shape, and bytes that belong to
-// somebody else, dense and row-major, in the machine's byte order. An element of a tensor of strings
-// is a struct str whose bytes are followed by a NUL.
+// somebody else, dense and row-major, in the machine's byte order. An element of a tensor of
+// strings is a struct str whose bytes are followed by a NUL.
 #pragma once
 
 #include "base/err.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rouse-runner prepare`: checks a whole package and prepares its model, at deploy. Prints one line of
-// JSON: {"ok":true,"task":…,"inputs":[…],"outputs":[…],"guessed":[…],"prepared":true,"reason":null} or
+// `rouse-runner prepare`: checks a whole package and prepares its model, at deploy. Prints one
+// line of JSON:
+// {"ok":true,"task":…,"inputs":[…],"outputs":[…],"guessed":[…],"prepared":true,"reason":null} or
 // {"ok":false,"error":"model.yaml:3:5: …"}.
 #pragma once
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs of rouse-runner. `--template` is how the server starts it; the others are for deploying.
+// The verbs of rouse-runner. `--template` is how the server starts it; the others are for
+// deploying.
 #include "runner/runner.h"
 #include "base/buf.h"
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // model.yaml: what a model function does and what goes into its model. Read once into this struct;
-// what it leaves open keeps SPEC_OPEN (or NULL, or NAN) until guess.h fills it from the graph. Every
-// key is a row of a table in spec.c; docs/model-yaml.md describes them for users.
+// what it leaves open keeps SPEC_OPEN (or NULL, or NAN) until guess.h fills it from the graph.
+// Every key is a row of a table in spec.c; docs/model-yaml.md describes them for users.
 #pragma once
 
 #include "base/err.h"

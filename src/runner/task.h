@@ -44,8 +44,8 @@ const char *task_names(void);                      // "a, b or c", for messages
 
 extern const struct task_ops task_classify, task_detect, task_tensor, task_echo;
 
-// A `warm` for any model: zeros, one where a dimension is not fixed. That such a model fails on them
-// means nothing, and is passed over.
+// A `warm` for any model: zeros, one where a dimension is not fixed. That such a model fails on
+// them means nothing, and is passed over.
 int task_warm_zeros(struct package *package, struct err *err);
 
 // errorTypes of function errors

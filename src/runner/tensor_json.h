@@ -8,8 +8,9 @@
 
 #include <jansson.h>
 
-// ret->data is heap and the caller's; strings in it are views into `value`. Numbers are converted to
-// `type`, which is the model's; a datatype that says otherwise is an error. ERR_INVALID, ERR_LIMIT.
+// ret->data is heap and the caller's; strings in it are views into `value`. Numbers are converted
+// to `type`, which is the model's; a datatype that says otherwise is an error. ERR_INVALID,
+// ERR_LIMIT.
 MUST_CHECK int tensor_from_json(const json_t *value, enum tensor_type type, struct tensor *ret,
                                 struct err *err);
 
