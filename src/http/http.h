@@ -37,6 +37,15 @@ struct http_handler {
     void (*on_closed)(struct http_request *req);                 // NULL: nothing to free
 };
 
+// Whose a connection is that somebody else accepted (http_server_adopt). Embedded in the adopter's
+// own struct, zeroed; it must live while `connections` is not 0.
+struct http_origin {
+    int connections;
+    // The last of its connections has gone; may happen again and again, and the struct may be freed
+    // by it. NULL: nobody needs to know.
+    void (*on_unused)(struct http_origin *origin);
+};
+
 typedef const struct http_handler *http_route_fn(struct http_request *req, void *ctx);
 
 // All views live until on_closed.
@@ -53,10 +62,17 @@ struct http_request {
     char id[37];        // a fresh request id (UUID), for x-amzn-RequestId and logs
     void *data;         // the handler's own
     void *ctx;          // what was given to http_server_new
+    struct http_origin *origin; // of an adopted connection; NULL: it came in by the front door
 };
 
 // Value of the first header of that name (case-insensitive); {0} with at == NULL when absent.
 struct str http_request_header(const struct http_request *req, const char *name);
+
+// Of what follows a chunked body; from on_end on. As http_request_header.
+struct str http_request_trailer(const struct http_request *req, const char *name);
+// The reply will be a while: on_closed is to be called as soon as the client goes away, and not only
+// when the reply cannot be sent. From on_end on.
+void http_request_watch(struct http_request *req);
 
 // Reply headers. `name` is a constant; `value` is copied. Before the reply call.
 void http_reply_header(struct http_request *req, const char *name, const char *value);
@@ -91,6 +107,14 @@ struct http_options {
 MUST_CHECK int http_server_new(struct loop *loop, const struct http_options *options,
                                struct http_server **ret, struct err *err);
 int http_server_port(const struct http_server *server);
+
+// Serves a connection that was accepted elsewhere; the fd is the server's, also on failure. `origin`
+// may be NULL. An adopted connection has no idle time-out, and outlives http_server_quiesce.
+MUST_CHECK int http_server_adopt(struct http_server *server, int fd, struct http_origin *origin,
+                                 struct err *err);
+// Closes the connections of that origin: their requests see on_closed on the next turn.
+void http_origin_close(struct http_server *server, struct http_origin *origin);
+
 int http_server_requests(const struct http_server *server); // in flight
 void http_server_quiesce(struct http_server *server);       // stop accepting; close idle ones
 void http_server_free(struct http_server *server);          // closes everything; calls on_closed

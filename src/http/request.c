@@ -23,6 +23,21 @@ struct str http_request_header(const struct http_request *req, const char *name)
     return (struct str){0};
 }
 
+struct str http_request_trailer(const struct http_request *req, const char *name)
+{
+    const struct request *r = CONTAINER_OF(req, const struct request, pub);
+    return str_of(MHD_lookup_connection_value(r->mhd, MHD_FOOTER_KIND, name));
+}
+
+void http_request_watch(struct http_request *req)
+{
+    struct request *r = request_of(req);
+    r->watched = true;
+    if (r->suspended) {
+        request_watch_hangup(r);
+    }
+}
+
 static void request_resume(struct request *r)
 {
     if (r->suspended) {
@@ -52,7 +67,7 @@ static void headers_add(struct request *r)
         (void)MHD_add_response_header(r->response, at, value);
         at = value + strlen(value) + 1;
     }
-    if (r->server->quiescing) {
+    if (r->server->quiescing && !r->connection->adopted) {
         (void)MHD_add_response_header(r->response, "Connection", "close");
     }
 }
@@ -156,7 +171,7 @@ static void hangup_ready(struct watch *watch, uint32_t events)
 }
 
 // MHD does not look at a suspended connection, so we do.
-static void hangup_watch(struct request *r)
+void request_watch_hangup(struct request *r)
 {
     if (!r->hangup.added) {
         r->hangup = (struct watch){.fd = r->connection->fd, .on_ready = hangup_ready};
@@ -183,7 +198,7 @@ static ssize_t stream_read(void *ctx, uint64_t at, char *out, size_t room)
         r->sent = 0;
         r->suspended = true;
         MHD_suspend_connection(r->mhd);
-        hangup_watch(r);
+        request_watch_hangup(r);
         return 0;
     }
     size = size < room ? size : room;

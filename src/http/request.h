@@ -22,6 +22,8 @@ struct connection { // one TCP connection; MHD's socket context
     struct list link;
     int fd;
     struct request *current; // NULL: idle
+    bool adopted;
+    struct http_origin *origin; // or NULL
     char remote[64];
 };
 
@@ -35,6 +37,8 @@ struct http_server {
     int listen_fd, port;
     int requests;
     bool quiescing;
+    bool adopting; // MHD_add_connection runs
+    struct http_origin *adopting_origin;
 };
 
 struct request {
@@ -50,6 +54,7 @@ struct request {
     bool gone;      // the client, or the connection, is no more
     bool replied;
     bool stream, stream_ended;
+    bool watched; // its client is
     uint64_t dropped; // bytes of the body that nobody wanted
 
     struct buf reply_headers;      // name NUL value NUL …
@@ -58,9 +63,10 @@ struct request {
 
     struct buf waiting;  // of a streamed reply
     size_t sent;         // of `waiting`
-    struct watch hangup; // a silent stream notices by this that its client has gone
+    struct watch hangup; // whoever waits notices by this that its client has gone
     char target[];       // as in the request line, NUL-terminated
 };
 
 void server_owe_turn(
     struct http_server *server); // MHD has something to do, at the end of this turn
+void request_watch_hangup(struct request *r);

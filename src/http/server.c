@@ -80,6 +80,16 @@ static void address_write(const struct sockaddr *address, char text[64])
     }
 }
 
+static void connection_free(struct connection *connection)
+{
+    struct http_origin *origin = connection->origin;
+    list_remove(&connection->link);
+    free(connection);
+    if (origin && --origin->connections == 0 && origin->on_unused) {
+        origin->on_unused(origin);
+    }
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -91,11 +101,14 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         address_write(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
                       connection->remote);
         list_push_back(&server->connections, &connection->link);
+        connection->adopted = server->adopting;
+        connection->origin = server->adopting_origin;
+        if (connection->origin) {
+            connection->origin->connections++;
+        }
         *socket_ctx = connection;
     } else if (*socket_ctx) {
-        struct connection *connection = *socket_ctx;
-        list_remove(&connection->link);
-        free(connection);
+        connection_free(*socket_ctx);
         *socket_ctx = NULL;
     }
 }
@@ -201,6 +214,7 @@ static bool request_fill(struct request *r, const char *method)
         req->body_size = 0; // absent: MHD has refused what is not a number
     }
     memcpy(req->remote, r->connection->remote, sizeof req->remote);
+    req->origin = r->connection->origin;
     id_write(req->id);
     return walk.count <= HTTP_HEADERS_MAX;
 }
@@ -235,6 +249,9 @@ static enum MHD_Result request_begin(struct request *r, const char *method, cons
         MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     r->connection->current = r;
     server->requests++;
+    if (r->connection->adopted) { // a runtime is silent for as long as its function runs
+        (void)MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    }
     r->inside = true;
     if (!request_fill(r, method)) {
         r->handler = refuse(&r->pub, 431, "too many headers\n");
@@ -287,6 +304,9 @@ static enum MHD_Result request_end(struct request *r)
     }
     r->suspended = true;
     MHD_suspend_connection(r->mhd);
+    if (r->watched) {
+        request_watch_hangup(r);
+    }
     return MHD_YES;
 }
 
@@ -455,6 +475,47 @@ int http_server_port(const struct http_server *server)
     return server->port;
 }
 
+// ── connections that others accepted ──
+
+int http_server_adopt(struct http_server *server, int fd, struct http_origin *origin,
+                      struct err *err)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0) {
+        int error = errno;
+        close(fd);
+        return err_errno(err, ERR_LOST, error, "an adopted connection has gone already");
+    }
+    server->adopting = true;
+    server->adopting_origin = origin;
+    // MHD closes the descriptor when it fails.
+    enum MHD_Result added =
+        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size);
+    server->adopting = false;
+    server->adopting_origin = NULL;
+    server_owe_turn(server);
+    return added == MHD_YES ? 0 : err_set(err, ERR_BUSY, "there are too many connections");
+}
+
+void http_origin_close(struct http_server *server, struct http_origin *origin)
+{
+    LIST_EACH(connection, &server->connections, struct connection, link)
+    {
+        if (connection->origin != origin) {
+            continue;
+        }
+        struct request *r = connection->current;
+        shutdown(connection->fd, SHUT_RDWR);
+        if (r && r->suspended) {
+            r->gone = true;
+            r->suspended = false;
+            MHD_resume_connection(r->mhd);
+        }
+    }
+    server_owe_turn(server);
+}
+
 int http_server_requests(const struct http_server *server)
 {
     return server->requests;
@@ -471,7 +532,7 @@ void http_server_quiesce(struct http_server *server)
     server->listen_fd = -1;
     LIST_EACH(connection, &server->connections, struct connection, link)
     {
-        if (!connection->current) {
+        if (!connection->current && !connection->adopted) {
             shutdown(connection->fd, SHUT_RD); // MHD reads an end and closes it
         }
     }

@@ -548,6 +548,97 @@ static void survives_who_leaves(void **state)
     assert_int_equal(f->closes, 2);
 }
 
+static void count_unused(struct http_origin *origin)
+{
+    (*(int *)(void *)(origin + 1))++;
+}
+
+// A connection that was accepted by somebody else; returns the client's end.
+static int client_adopted(struct fixture *f, struct http_origin *origin)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    struct err err = {0};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, size), 0);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    close(listener);
+    assert_int_equal(http_server_adopt(f->server, accepted, origin, &err), 0);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+static void adopts_connections(void **state)
+{
+    struct fixture *f = *state;
+    struct {
+        struct http_origin origin;
+        int unused;
+    } one = {.origin.on_unused = count_unused};
+    struct buf in = BUF_INIT(65536);
+    f->answer = ANSWER_ECHO;
+    int fd = client_adopted(f, &one.origin);
+    client_say(f, fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    client_read(f, fd, &in, "\r\n\r\nhello");
+    assert_int_equal(one.origin.connections, 1);
+    f->answer = ANSWER_LATER; // waits, and its origin ends meanwhile
+    client_say(f, fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    settle(f);
+    assert_ptr_equal(f->held->origin, &one.origin);
+    int closes = f->closes;
+    http_origin_close(f->server, &one.origin);
+    settle(f);
+    assert_int_equal(f->closes, closes + 1);
+    assert_int_equal(one.origin.connections, 0);
+    assert_int_equal(one.unused, 1);
+    close(fd);
+    buf_done(&in);
+}
+
+static void adopted_connections_outlive_quiescing(void **state)
+{
+    struct fixture *f = *state;
+    struct buf in = BUF_INIT(65536);
+    f->answer = ANSWER_ECHO;
+    int fd = client_adopted(f, NULL);
+    client_say(f, fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na");
+    client_read(f, fd, &in, "\r\n\r\na");
+    http_server_quiesce(f->server);
+    settle(f);
+    buf_clear(&in);
+    client_say(f, fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nb");
+    client_read(f, fd, &in, "\r\n\r\nb");
+    HAS_NOT(in.at, "close");
+    close(fd);
+    buf_done(&in);
+}
+
+static void a_dead_connection_is_not_adopted(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); // was never connected
+    assert_int_equal(http_server_adopt(f->server, fd, NULL, &err), ERR_LOST);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void notices_who_leaves_while_watched(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = ANSWER_LATER;
+    int fd = client_new(f);
+    client_say(f, fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    settle(f);
+    http_request_watch(f->held);
+    close(fd);
+    settle(f);
+    assert_int_equal(f->closes, 1);
+}
+
 static void takes_large_headers_and_bounds_them(void **state)
 {
     struct fixture *f = *state;
@@ -722,6 +813,10 @@ int main(void)
         TEST(refuses_large_bodies_unread),
         TEST(refuses_in_the_middle),
         TEST(survives_who_leaves),
+        TEST(adopts_connections),
+        TEST(adopted_connections_outlive_quiescing),
+        TEST(a_dead_connection_is_not_adopted),
+        TEST(notices_who_leaves_while_watched),
         TEST(takes_large_headers_and_bounds_them),
         TEST(answers_nonsense_with_400),
         TEST(sleeps_with_idle_connections),
