@@ -46,6 +46,13 @@ void cli_print_json(const json_t *json)
     puts(buf_text(&text));
 }
 
+void cli_print_json_line(const json_t *json)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    json_write(json, &text);
+    puts(buf_text(&text));
+}
+
 // With --json an error is JSON too, on standard error, so that standard output stays parseable.
 static void print_error(const struct err *err, bool json)
 {

@@ -76,9 +76,12 @@ const struct verb *cli_verb(struct str name);
 // "did you mean …": the nearest verb's name, or NULL.
 const char *cli_nearest_verb(struct str name);
 void cli_help(const struct verb *verb, struct buf *out); // NULL: of the whole program
+void cli_markdown(struct buf *out); // docs/cli.md
+void cli_man(struct buf *out);      // docs/rouse.1
 
 // Prints JSON with a newline, indented on a terminal.
 void cli_print_json(const json_t *json);
+void cli_print_json_line(const json_t *json); // one line, also on a terminal
 
 extern const struct verb verb_create, verb_deploy, verb_env, verb_get, verb_help, verb_info,
     verb_invoke, verb_logs, verb_ls, verb_model, verb_put, verb_remove, verb_serve, verb_version;

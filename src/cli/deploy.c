@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// rouse deploy: package, buckets, functions, notifications, in this order, so that an event never finds
-// a function that is not there. The steps are deploy_package.c, deploy_function.c and
-// deploy_events.c.
+// rouse deploy: package, buckets, role, functions, notifications, in this order, so that an event never finds
+// a function that is not there. The steps are deploy_package.c, deploy_role.c,
+// deploy_function.c and deploy_events.c.
 #include "cli/deploy.h"
 #include "config/quantity.h"
 #include "format/json.h"
@@ -48,6 +48,7 @@ static int steps(struct deploy *deploy, struct err *err)
     json_put_str(deploy->next, "stage", str_of(deploy->service->stage));
     json_put_str(deploy->next, "region", str_of(deploy->service->region));
     TRY(deploy_buckets(deploy, err));
+    TRY(deploy_role(deploy, err));
     TRY(deploy_functions(deploy, err));
     TRY(deploy_notifications(deploy, err));
     TRY(deploy_prune(deploy, err));

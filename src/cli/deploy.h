@@ -35,6 +35,9 @@ void deploy_changed(struct deploy *deploy, const char *fmt, ...) PRINTF_LIKE(2, 
 // Zips below .serverless/, or those in --package DIR; checks that models are there.
 MUST_CHECK int deploy_package(struct deploy *deploy, struct err *err);
 
+// The role that the functions run with, unless each names its own.
+MUST_CHECK int deploy_role(struct deploy *deploy, struct err *err);
+
 // Creates or changes the functions, their code and what belongs to them.
 MUST_CHECK int deploy_functions(struct deploy *deploy, struct err *err);
 // Deletes functions that an earlier deployment made and the file no longer has.

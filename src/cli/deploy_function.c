@@ -49,9 +49,8 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
 {
     const struct serverless_function *w = f->wanted;
     json_t *object = json_object();
-    CLEAN_MEM char *role =
-        mem_printf("arn:aws:iam::" ARN_ACCOUNT ":role/%s-%s-%s-lambdaRole", deploy->service->service,
-                   deploy->service->stage, deploy->service->region);
+    CLEAN_MEM char *made = project_role(deploy->service);
+    CLEAN_MEM char *role = mem_printf("arn:aws:iam::" ARN_ACCOUNT ":role/%s", made);
     json_put_str(object, "Runtime", str_of(w->runtime));
     json_put_str(object, "Handler", str_of(w->handler));
     json_put_str(object, "Description", str_of(w->description ? w->description : ""));
@@ -91,6 +90,7 @@ static int create(struct deploy *deploy, struct deploy_function *f, struct err *
     CLEAN_JSON json_t *body = configuration_of(deploy, f);
     CLEAN_JSON json_t *reply = NULL;
     json_t *code = NULL;
+    terminal_status("Creating %s", f->wanted->name);
     TRY(code_of(deploy, f, &code, err));
     json_put(body, "Code", code);
     json_put_str(body, "FunctionName", str_of(f->wanted->name));
@@ -109,6 +109,7 @@ static int update_code(struct deploy *deploy, struct deploy_function *f, struct 
     CLEAN_JSON json_t *body = NULL;
     CLEAN_JSON json_t *reply = NULL;
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->wanted->name, "/code");
+    terminal_status("Updating the code of %s", f->wanted->name);
     TRY(code_of(deploy, f, &body, err));
     TRY(remote_lambda_call(&deploy->remote, "PUT", path, body, &reply, err));
     f->action = DEPLOY_UPDATED;
@@ -121,6 +122,7 @@ static int update_configuration(struct deploy *deploy, struct deploy_function *f
 {
     CLEAN_JSON json_t *reply = NULL;
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->wanted->name, "/configuration");
+    terminal_status("Updating the configuration of %s", f->wanted->name);
     TRY(remote_lambda_call(&deploy->remote, "PUT", path, wanted, &reply, err));
     f->action = DEPLOY_UPDATED;
     deploy_changed(deploy, "updated configuration of %s", f->wanted->name);
@@ -298,9 +300,9 @@ static void remember(struct deploy *deploy, const struct deploy_function *f)
 static int deploy_one(struct deploy *deploy, struct deploy_function *f, struct err *err)
 {
     CLEAN_JSON json_t *there = NULL;
+    terminal_glimpse("Looking at %s", f->wanted->name);
     int rc = remote_lambda_get(&deploy->remote, f->wanted->name, &there, err);
     TRY(rc);
-    terminal_status("%s %s", rc ? "Updating" : "Creating", f->wanted->name);
     TRY(rc ? change(deploy, f, there, err) : create(deploy, f, err));
     if (!there) {
         TRY(remote_lambda_get(&deploy->remote, f->wanted->name, &there, err));

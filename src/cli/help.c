@@ -95,7 +95,7 @@ static void verb_markdown(const struct verb *verb, struct buf *out)
     }
 }
 
-static void markdown(struct buf *out)
+void cli_markdown(struct buf *out)
 {
     buf_add_text(
         out,
@@ -167,7 +167,7 @@ static void verb_man(const struct verb *verb, struct buf *out)
     }
 }
 
-static void man(struct buf *out)
+void cli_man(struct buf *out)
 {
     buf_add_text(out, ".\\\" Written by rouse help --man; a test compares.\n"
                       ".TH ROUSE 1 \"\" \"rouse " ROUSE_VERSION "\" \"User commands\"\n"
@@ -191,11 +191,11 @@ static int run(const struct args *args, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(HELP_MAX);
     if (args_has(args, "man")) {
-        man(&text);
+        cli_man(&text);
     } else if (args_has(args, "settings")) {
         settings_markdown(&text);
     } else if (args_has(args, "markdown")) {
-        markdown(&text);
+        cli_markdown(&text);
     } else if (args->rest_count == 0) {
         cli_help(NULL, &text);
     } else {

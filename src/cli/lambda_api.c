@@ -71,7 +71,7 @@ int remote_lambda_wait(struct remote *remote, const char *name, struct err *err)
         if (failed || is_word(now, "LastUpdateStatus", "Failed")) {
             struct str why = json_str(
                 json_object_get(now, failed ? "StateReason" : "LastUpdateStatusReason"));
-            return err_set(err, ERR_FUNCTION, "%s: " STR_FMT, name,
+            return err_set(err, ERR_FUNCTION, STR_FMT,
                            STR_ARG(why.size ? why : STR("the server does not say why")));
         }
         if (!is_word(now, "State", "Pending") && !is_word(now, "LastUpdateStatus", "InProgress")) {

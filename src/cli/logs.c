@@ -24,23 +24,44 @@ struct follow {
     bool json;
 };
 
+// "2026-01-02T03:04:05.678Z<tab>REPORT …": the time is cut off, *line keeps what follows.
+static struct str cut_time(struct str *line)
+{
+    struct str rest = *line;
+    struct str time = str_cut(&rest, '\t');
+    bool is_time = rest.at && time.size == 24 && time.at[10] == 'T' && time.at[23] == 'Z';
+    if (!is_time) {
+        return (struct str){0};
+    }
+    *line = rest;
+    return time;
+}
+
 // REPORT lines say how it went and are what one looks for; START and END frame them.
 static void print_line(const struct follow *follow, struct str line)
 {
     if (follow->filter && str_find_str(line, str_of(follow->filter)) < 0) {
         return;
     }
+    struct str time = cut_time(&line);
+    while (line.size && line.at[line.size - 1] == '\t') {
+        line.size--; // Lambda ends REPORT with one
+    }
     if (follow->json) {
         CLEAN_JSON json_t *object = json_object();
+        if (time.at) {
+            json_put_str(object, "timestamp", time);
+        }
         json_put_str(object, "message", line);
-        cli_print_json(object);
+        cli_print_json_line(object);
         return;
     }
     bool frame = str_starts(line, STR("START ")) || str_starts(line, STR("END "));
     bool report = str_starts(line, STR("REPORT "));
     enum colour colour = frame ? DIM : report ? BOLD : PLAIN;
-    printf("%s" STR_FMT "%s\n", terminal_on(colour, false), STR_ARG(line),
-           colour == PLAIN ? "" : terminal_off(false));
+    printf("%s" STR_FMT "%s%s%s" STR_FMT "%s\n", terminal_on(DIM, false), STR_ARG(time),
+           terminal_off(false), time.at ? "\t" : "", terminal_on(colour, false), STR_ARG(line),
+           terminal_off(false));
 }
 
 static int on_piece(void *ctx, struct str piece)

@@ -118,6 +118,23 @@ static void print_values(const char *title, const json_t *values)
     }
 }
 
+// {"Relu": 3, "Conv": 2} as "Relu 3, Conv 2".
+static void add_pairs(struct buf *out, const json_t *object)
+{
+    const char *key;
+    json_t *value;
+    const char *comma = "";
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        buf_printf(out, "%s%s ", comma, key);
+        if (json_is_string(value)) {
+            buf_add_str(out, json_str(value));
+        } else {
+            json_write(value, out);
+        }
+        comma = ", ";
+    }
+}
+
 static bool is_values(const json_t *value)
 {
     const json_t *first = json_array_get(value, 0);
@@ -141,9 +158,12 @@ static void print_member(const char *key, const json_t *value)
         return;
     }
     CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
-    bool bytes = strcmp(key, "size") == 0 && json_is_integer(value);
+    bool bytes = (strcmp(key, "size") == 0 || strcmp(key, "weight_bytes") == 0) &&
+                 json_is_integer(value);
     if (bytes) {
         size_add_human(&text, (uint64_t)json_integer_value(value));
+    } else if (json_is_object(value)) {
+        add_pairs(&text, value);
     } else if (json_is_string(value)) {
         buf_add_str(&text, json_str(value));
     } else {
@@ -159,7 +179,7 @@ static void print_report(const json_t *report)
     json_object_foreach((json_t *)(uintptr_t)report, key, value) {
         bool empty = json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0) ||
                      (json_is_object(value) && json_object_size(value) == 0);
-        if (!empty && strcmp(key, "yaml") != 0) {
+        if (!empty && strcmp(key, "yaml") != 0 && strcmp(key, "ok") != 0) {
             print_member(key, value);
         }
     }

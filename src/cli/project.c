@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define PARAMS_MAX     64
+#define ROLE_SIZE_MAX  64
 #define STATE_SIZE_MAX (4 * 1024 * 1024)
 #define BUCKET_SUFFIX  "-serverlessdeploymentbucket"
 
@@ -68,6 +69,18 @@ int project_function_name(const struct args *args, char **ret_name, char **ret_r
 char *project_stack(const struct serverless *service)
 {
     return mem_printf("%s-%s", service->service, service->stage);
+}
+
+char *project_role(const struct serverless *service)
+{
+    CLEAN_MEM char *name =
+        mem_printf("%s-%s-%s-lambdaRole", service->service, service->stage, service->region);
+    return mem_dup_n(name, strnlen(name, ROLE_SIZE_MAX));
+}
+
+char *project_policy(const struct serverless *service)
+{
+    return mem_printf("%s-%s-lambda", service->service, service->stage);
 }
 
 char *project_state_bucket(const struct serverless *service)

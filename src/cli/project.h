@@ -18,9 +18,13 @@ MUST_CHECK int project_function_name(const struct args *args, char **ret_name, c
 // "SERVICE-STAGE": what the Framework calls the stack.
 char *project_stack(const struct serverless *service);
 
+// Of the role that deploy makes for the functions, and the policy in it. Heap.
+char *project_role(const struct serverless *service);
+char *project_policy(const struct serverless *service);
+
 // What a deployment left behind, kept as an object in its bucket: which functions and buckets are its
 // own, so that the next one and `rouse remove` know. {"service","stage","region","functions":{key:
-// {"name","codeSha256","codeSize"}},"buckets":[…],"notified":[…]}
+// {"name","codeSha256","codeSize"}},"buckets":[…],"notified":[…],"role":…}
 char *project_state_bucket(const struct serverless *service); // heap
 char *project_state_key(const struct serverless *service);    // heap
 // *ret is an object, empty before the first deployment. A new reference.

@@ -34,7 +34,7 @@ static int put_one(const struct args *args, struct remote *remote, const struct 
     if (stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
         return err_set(err, ERR_NOT_FOUND, "there is no file %s", file);
     }
-    terminal_status("%s", file);
+    terminal_glimpse("%s", file);
     TRY(remote_s3_put_file(remote, to->bucket, key, file, &etag, err));
     terminal_clear();
     if (args_has(args, "json")) {

@@ -435,15 +435,22 @@ int remote_error(const struct remote_reply *reply, struct err *err)
     if (reply->body.size && json_parse(buf_str(&reply->body), &json, NULL) >= 0) {
         message = json_message(json);
     } else if (reply->body.size && xml_parse(buf_str(&reply->body), &xml, NULL) >= 0) {
-        message = xml_child_text(xml, "Message");
-        name = xml_child_text(xml, "Code");
+        const struct xml_node *error = xml_child(xml, "Error"); // IAM wraps it, S3 does not
+        message = xml_child_text(error ? error : xml, "Message");
+        name = xml_child_text(error ? error : xml, "Code");
     }
+    static char last_name[128]; // err.aws has to outlive this call
     int code = code_of_status(reply->status);
+    snprintf(last_name, sizeof last_name, STR_FMT, STR_ARG(name));
+    const char *aws = name.size ? last_name : NULL;
+    while (message.size && message.at[message.size - 1] == '.') {
+        message.size--; // the name follows in brackets
+    }
     if (message.size == 0) {
-        return err_set(err, code, "the server answered %d%s" STR_FMT, reply->status,
+        return err_aws(err, code, aws, "the server answered %d%s" STR_FMT, reply->status,
                        name.size ? " " : "", STR_ARG(name));
     }
-    return err_set(err, code, STR_FMT "%s" STR_FMT "%s%s", STR_ARG(message), name.size ? " (" : "",
+    return err_aws(err, code, aws, STR_FMT "%s" STR_FMT "%s%s", STR_ARG(message), name.size ? " (" : "",
                    STR_ARG(name), name.size ? ")" : "",
                    code == ERR_DENIED ? ". Credentials: eval \"$(rouse env)\"" : "");
 }

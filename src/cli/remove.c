@@ -2,6 +2,7 @@
 // rouse remove: takes a deployment away: notifications first, so that nothing rouses what is going, then
 // functions, then the bucket of packages. Buckets with people's objects stay.
 #include "cli/deploy.h"
+#include "cli/iam_api.h"
 #include "cli/lambda_api.h"
 #include "cli/s3_api.h"
 #include "base/clock.h"
@@ -92,7 +93,7 @@ static int take_away(const struct serverless *service, struct remote *remote,
         if (!json_is_string(one)) {
             continue;
         }
-        terminal_status("Removing %s", json_string_value(one));
+        terminal_glimpse("Removing %s", json_string_value(one));
         int rc = delete_function(remote, json_string_value(one), err);
         TRY(rc);
         if (rc) {
@@ -100,6 +101,13 @@ static int take_away(const struct serverless *service, struct remote *remote,
         }
     }
     return delete_state(remote, service, err);
+}
+
+static int delete_role(const struct serverless *service, struct remote *remote, struct err *err)
+{
+    CLEAN_MEM char *role = project_role(service);
+    CLEAN_MEM char *policy = project_policy(service);
+    return remote_iam_role_delete(remote, role, policy, err);
 }
 
 static int run(const struct args *args, struct err *err)
@@ -118,6 +126,7 @@ static int run(const struct args *args, struct err *err)
     terminal_notice("Removing %s from stage %s %s(%s)%s\n", service->service, service->stage,
                     terminal_on(DIM, true), service->region, terminal_off(true));
     TRY(take_away(service, &remote, removed, err));
+    TRY(delete_role(service, &remote, err));
     terminal_clear();
     if (args_has(args, "json")) {
         cli_print_json(object);

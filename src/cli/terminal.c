@@ -91,6 +91,16 @@ static void draw(void)
     term.standing = true;
 }
 
+static void stand(const char *fmt, va_list args)
+{
+    vsnprintf(term.text, sizeof term.text, fmt, args);
+    term.started_us = clock_mono_us();
+    term.turn++;
+    if (term.err_tty) {
+        draw();
+    }
+}
+
 void terminal_status(const char *fmt, ...)
 {
     if (term.quiet) {
@@ -98,15 +108,22 @@ void terminal_status(const char *fmt, ...)
     }
     va_list args;
     va_start(args, fmt);
-    vsnprintf(term.text, sizeof term.text, fmt, args);
+    stand(fmt, args);
     va_end(args);
-    term.started_us = clock_mono_us();
-    if (term.err_tty) {
-        term.turn++;
-        draw();
-    } else {
+    if (!term.err_tty) {
         fprintf(stderr, "%s\n", term.text);
     }
+}
+
+void terminal_glimpse(const char *fmt, ...)
+{
+    if (term.quiet) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    stand(fmt, args);
+    va_end(args);
 }
 
 void terminal_tick(void)

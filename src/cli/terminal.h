@@ -18,6 +18,8 @@ const char *terminal_off(bool on_err);
 
 // What is being done now. On a terminal one line with a turning mark, else a line each.
 void terminal_status(const char *fmt, ...) PRINTF_LIKE(1, 2);
+// The same on a terminal, nothing in a pipe: for what is not worth a line there.
+void terminal_glimpse(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void terminal_tick(void);   // turns the mark; call it while waiting
 void terminal_clear(void);  // takes the status line away, before results and errors
 
