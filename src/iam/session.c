@@ -94,8 +94,9 @@ int session_open(struct str root_secret, struct str access_key, struct str token
     if (ours) {
         access_key_of(root_secret, buf_str(&text), expected);
         struct str rest = buf_str(&text);
-        snprintf(s.role, sizeof s.role, STR_FMT, STR_ARG(str_cut(&rest, '\n')));
-        snprintf(s.name, sizeof s.name, STR_FMT, STR_ARG(str_cut(&rest, '\n')));
+        struct str role = str_cut(&rest, '\n'), name = str_cut(&rest, '\n');
+        snprintf(s.role, sizeof s.role, STR_FMT, STR_ARG(role));
+        snprintf(s.name, sizeof s.name, STR_FMT, STR_ARG(name));
         ours = str_to_i64(str_cut(&rest, '\n'), &s.expires_ms);
     }
     if (!ours || !str_eq(access_key, str_of(expected))) {
