@@ -166,8 +166,12 @@ bool s3_bucket_name_ok(struct str name);
 bool s3_sigv2_present(const struct s3_request *r);
 MUST_CHECK int s3_sigv2_check(struct s3_request *r, struct err *err); // in the place of auth_headers
 // Is `signature` that of `text` by the access key? Nothing is checked with --insecure.
-MUST_CHECK int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str text,
-                                struct str signature, struct err *err);
+MUST_CHECK int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str token,
+                                struct str text, struct str signature, struct err *err);
+// Appends the secret of the access key. `token`, of temporary credentials, else empty, says whose they
+// are: r->auth.role and .session.
+MUST_CHECK int s3_secret(struct s3_request *r, struct str access_key, struct str token,
+                         struct buf *out, struct err *err);
 
 // ---- body (s3_body.c)
 MUST_CHECK int s3_body_begin(struct s3_request *r, struct err *err);

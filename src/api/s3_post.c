@@ -49,13 +49,14 @@ static int signature_check(struct post_form *post, struct str policy, struct err
     struct sigv4_scope scope = {0};
     struct sigv4_key key;
     char signature[SIGV4_HEX];
-    struct str secret = {0};
+    CLEAN(buf_done) struct buf secret = BUF_INIT(256);
+    struct str token = s3_form_get(form, "x-amz-security-token");
     if (post->r->api->settings->insecure) {
         return 0;
     }
     struct str access_key = s3_form_get(form, "AWSAccessKeyId");
     if (access_key.at) { // signature version 2
-        return s3_sigv2_compare(post->r, access_key, policy,
+        return s3_sigv2_compare(post->r, access_key, token, policy,
                                 str_not_null(s3_form_get(form, "signature")), err);
     }
     if (!str_eq(s3_form_get(form, "x-amz-algorithm"), STR("AWS4-HMAC-SHA256"))) {
@@ -63,8 +64,8 @@ static int signature_check(struct post_form *post, struct str policy, struct err
                        "x-amz-algorithm must be AWS4-HMAC-SHA256");
     }
     TRY(scope_parse(str_not_null(s3_form_get(form, "x-amz-credential")), &scope, err));
-    TRY(auth_secret(post->r->api, scope.access_key, AUTH_STYLE_S3, &secret, err));
-    sigv4_key_derive(secret, &scope, &key);
+    TRY(s3_secret(post->r, scope.access_key, token, &secret, err));
+    sigv4_key_derive(buf_str(&secret), &scope, &key);
     sigv4_policy_signature(&key, policy, signature);
     if (!sigv4_same(str_of(signature), str_not_null(s3_form_get(form, "x-amz-signature")))) {
         return err_aws(err, ERR_DENIED, "SignatureDoesNotMatch",
@@ -78,7 +79,8 @@ static int authorize(struct post_form *post, struct err *err)
 {
     struct s3_request *r = post->r;
     struct str policy = s3_form_get(&post->form, "policy");
-    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .unchecked = true};
+    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED,
+                            .unchecked = r->api->settings->insecure};
     post->bounds = (struct s3_policy_bounds){0, S3_PUT_SIZE_MAX};
     if (!policy.at) {
         return r->api->settings->insecure
@@ -86,6 +88,7 @@ static int authorize(struct post_form *post, struct err *err)
                    : err_aws(err, ERR_DENIED, "AccessDenied", "Access Denied");
     }
     TRY(signature_check(post, policy, err));
+    TRY(s3_may(r, "s3:PutObject", r->bucket, r->key, err));
     CLEAN(buf_done) struct buf document = BUF_INIT(S3_FORM_FIELDS_SIZE_MAX);
     if (base64_decode(policy, &document, NULL) < 0) {
         return err_aws(err, ERR_INVALID, "InvalidPolicyDocument",

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "format/base64.h"
 #include "format/uri.h"
+#include "iam/session.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -32,16 +33,38 @@ static void signature_make(struct str secret, struct str text, struct buf *out)
     base64_add(out, mac, size);
 }
 
-int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str text,
+int s3_secret(struct s3_request *r, struct str access_key, struct str token, struct buf *out,
+              struct err *err)
+{
+    if (!token.size) {
+        struct str secret = {0};
+        TRY(auth_secret(r->api, access_key, AUTH_STYLE_S3, &secret, err));
+        buf_add_str(out, secret);
+        return 0;
+    }
+    struct session session;
+    struct err why = {0};
+    struct str root = str_of(r->api->secret_key);
+    if (session_open(root, access_key, token, r->now_ms, &session, &why) < 0) {
+        bool expired = strcmp(err_aws_name(&why), "ExpiredToken") == 0;
+        return err_aws(err, ERR_INVALID, expired ? "ExpiredToken" : "InvalidToken", "%s", why.text);
+    }
+    snprintf(r->auth.role, sizeof r->auth.role, "%s", session.role);
+    snprintf(r->auth.session, sizeof r->auth.session, "%s", session.name);
+    buf_add_text(out, session.secret_key);
+    return 0;
+}
+
+int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str token, struct str text,
                      struct str signature, struct err *err)
 {
-    struct str secret = {0};
     if (r->api->settings->insecure) {
         return 0;
     }
-    TRY(auth_secret(r->api, access_key, AUTH_STYLE_S3, &secret, err));
+    CLEAN(buf_done) struct buf secret = BUF_INIT(256);
+    TRY(s3_secret(r, access_key, token, &secret, err));
     CLEAN(buf_done) struct buf made = BUF_INIT(128);
-    signature_make(secret, text, &made);
+    signature_make(buf_str(&secret), text, &made);
     if (made.size == signature.size && checksum_same(made.at, signature.at, made.size)) {
         return 0;
     }
@@ -119,7 +142,8 @@ static void resource_add(struct s3_request *r, struct buf *out)
         }
         buf_printf(out, "%c%s", mark, signed_params[i]);
         if (raw.at) {
-            buf_printf(out, "=" STR_FMT, STR_ARG(s3_param(r, signed_params[i])));
+            buf_add_char(out, '=');
+            buf_add_str(out, s3_param(r, signed_params[i]));
         }
         mark = '&';
     }
@@ -142,19 +166,21 @@ int s3_sigv2_check(struct s3_request *r, struct err *err)
                        "Invalid date (should be seconds since epoch): " STR_FMT, STR_ARG(expires));
     }
     CLEAN(buf_done) struct buf text = BUF_INIT(SIGNED_MAX);
+    struct str md5 = header_or_param(r, "content-md5"), type = header_or_param(r, "content-type");
     buf_printf(&text, STR_FMT "\n" STR_FMT "\n" STR_FMT "\n" STR_FMT "\n", STR_ARG(r->req->method),
-               STR_ARG(header_or_param(r, "content-md5")),
-               STR_ARG(header_or_param(r, "content-type")), STR_ARG(expires));
+               STR_ARG(md5), STR_ARG(type), STR_ARG(expires));
     amz_headers_add(r, &text);
     resource_add(r, &text);
     if (!buf_ok(&text)) {
         return err_aws(err, ERR_LIMIT, "InvalidRequest", "The request has too many headers");
     }
-    TRY(s3_sigv2_compare(r, access_key, buf_str(&text), s3_param(r, "Signature"), err));
+    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .presigned = true,
+                            .unchecked = r->api->settings->insecure};
+    snprintf(r->auth.access_key, sizeof r->auth.access_key, STR_FMT, STR_ARG(access_key));
+    TRY(s3_sigv2_compare(r, access_key, header_or_param(r, "x-amz-security-token"), buf_str(&text),
+                         s3_param(r, "Signature"), err));
     if (!r->api->settings->insecure && r->now_ms / 1000 > until_s) {
         return err_aws(err, ERR_DENIED, "AccessDenied", "Request has expired");
     }
-    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .presigned = true, .unchecked = true};
-    snprintf(r->auth.access_key, sizeof r->auth.access_key, STR_FMT, STR_ARG(access_key));
     return 0;
 }
