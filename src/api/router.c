@@ -2,6 +2,7 @@
 // Which service is asked? What the signature is scoped to says it; where nothing is signed, the path
 // does. The first stop of every request in api/.
 #include "api/api.h"
+#include "api/inference.h"
 #include "api/query.h"
 #include "api/reply.h"
 #include "base/mem.h"
@@ -44,6 +45,11 @@ static bool is_admin(struct str path)
 {
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) ||
            str_eq(path, STR("/_localstack/health")) || str_starts(path, STR("/rouse/"));
+}
+
+static bool is_inference(struct str path)
+{
+    return str_eq(path, STR("/v2")) || str_starts(path, STR("/v2/"));
 }
 
 // "/2015-03-31/functions/…": Lambda's operations begin with the date of their making.
@@ -123,6 +129,8 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
         handler = s3_route(req, api);
     } else if (is_admin(req->path)) {
         handler = admin_route(req, api);
+    } else if ((service.size == 0 || str_eq(service, STR("lambda"))) && is_inference(req->path)) {
+        handler = inference_route(req, api);
     } else if (str_eq(service, STR("lambda")) || (service.size == 0 && is_lambda(req->path))) {
         handler = lambda_route(req, api);
     } else if (str_eq(service, STR("iam"))) {

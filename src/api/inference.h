@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Open Inference Protocol, version 2, over REST, with the binary tensor extension: a model
+// function is a model. What Triton's and KServe's clients speak. Source: the protocol's "HTTP/REST"
+// and "binary tensor data" documents of KServe.
+//
+//     GET  /v2, /v2/health/live, /v2/health/ready
+//     GET  /v2/models/NAME[/versions/V][/ready]
+//     POST /v2/models/NAME[/versions/V]/infer
+//     POST /v2/repository/index
+//
+// Errors are {"error": "…"}. The protocol has no signatures: without --insecure, requests are to be
+// signed as Lambda's are (service "lambda", permission lambda:InvokeFunction).
+#pragma once
+
+#include "api/api.h"
+
+const struct http_handler *inference_route(struct http_request *req, struct api *api);
