@@ -13,6 +13,7 @@
 #include "iam/session.h"
 #include "io/pressure.h"
 #include "observe/logs.h"
+#include "sandbox/jail.h"
 #include "store/object.h"
 #include "worker/runner_fleet.h"
 #include "worker/runtime.h"
@@ -38,6 +39,7 @@
 struct server {
     struct settings settings;
     struct api_settings api_settings;
+    char *walls; // see api_settings
     struct api api;
     struct templates *templates;
     struct session_keys keys; // of the process that is being started
@@ -160,6 +162,66 @@ static void identify(void *ctx, const struct function *f, struct spawn_identity 
     ret->session_token = s->keys.token;
 }
 
+static void adopt(void *ctx, int fd)
+{
+    struct server *s = ctx;
+    struct err err = {0};
+    if (http_server_adopt(s->http, fd, NULL, &err) < 0) {
+        log_debug("%s", err.text);
+    }
+}
+
+static void names_write(struct buf *out, const char *member, const char *names)
+{
+    buf_printf(out, "\"%s\":[", member);
+    for (struct str rest = str_of(names); rest.at && rest.size;) {
+        buf_printf(out, "\"" STR_FMT "\"%s", STR_ARG(str_cut(&rest, ',')), rest.at ? "," : "");
+    }
+    buf_add_text(out, "],");
+}
+
+static void walls_write(struct server *s, const char *standing, const char *missing,
+                        const char *why)
+{
+    CLEAN(buf_done) struct buf out = BUF_INIT(4096);
+    buf_add_char(&out, '{');
+    names_write(&out, "standing", standing);
+    names_write(&out, "missing", missing);
+    buf_add_text(&out, "\"why\":\"");
+    for (const char *c = why; *c; c++) {
+        buf_add_char(&out, *c == '"' || *c == '\\' || (unsigned char)*c < 32 ? '\'' : *c);
+    }
+    buf_add_text(&out, "\"}");
+    s->walls = buf_steal(&out);
+}
+
+// Tries once which walls this machine grants, and tells what will fork instances what is wanted of
+// them. Before there are threads.
+static int walls_up(struct server *s, struct err *err)
+{
+    bool off = s->settings.sandbox == SETTINGS_SANDBOX_OFF;
+    struct jail_report report = {.missing = JAIL_ALL, .why = "--sandbox off"};
+    if (!off) {
+        setenv("ROUSE_SANDBOX", s->settings.require_sandbox ? "required" : "auto", 1);
+        jail_probe(&report);
+    } else {
+        setenv("ROUSE_SANDBOX", "off", 1);
+    }
+    char standing[256], missing[256];
+    jail_names(JAIL_ALL & ~report.missing, standing, sizeof standing);
+    jail_names(report.missing, missing, sizeof missing);
+    if (report.missing && s->settings.require_sandbox) {
+        return err_set(err, ERR_UNSUPPORTED, "--require-sandbox, but this machine denies the walls "
+                       "%s: %s", missing, report.why);
+    }
+    if (report.missing) {
+        log_warn("functions run without the walls %s: %s", missing, report.why);
+    }
+    log_info("functions run behind the walls %s", *standing ? standing : "none");
+    walls_write(s, standing, missing, report.why);
+    return 0;
+}
+
 static int store_up(struct server *s, struct err *err)
 {
     TRY(store_open(s->api.loop, s->settings.data, &s->api.store, err));
@@ -179,6 +241,7 @@ static void dispatch_up(struct server *s)
         log_warn("%s; model functions cannot run", no_runner.text);
     }
     struct template_options templates = {
+        .adopt = adopt,
         .runner = runner,
         .idle_us = s->settings.template_idle_ms * 1000,
         .functions_max = TEMPLATES_MAX,
@@ -216,6 +279,7 @@ static int http_up(struct server *s, struct err *err)
         .event_size_max = s->settings.event_size_max,
         .code_zip_max = s->settings.code_zip_max,
         .code_unpacked_max = s->settings.code_unpacked_max,
+        .walls = s->walls,
     };
     s->api.settings = &s->api_settings;
     s->api.started_ms = clock_wall_ms();
@@ -292,6 +356,7 @@ static void descriptors_raise(void)
 static int server_up(struct server *s, struct err *err)
 {
     descriptors_raise();
+    TRY(walls_up(s, err));
     TRY(loop_new(LOOP_REAL, &s->api.loop, err));
     TRY(signals_up(s, err));
     TRY(store_up(s, err));
@@ -363,6 +428,7 @@ int cli_serve(int argc, char **argv)
     }
     int status = rc < 0 ? fail(&err) : 0;
     server_down(&s);
+    free(s.walls);
     settings_done(&s.settings);
     return status;
 }

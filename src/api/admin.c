@@ -110,6 +110,7 @@ static const struct http_handler *info(struct http_request *req, struct api *api
 {
     struct dispatch_counts totals = dispatch_totals(api->dispatch);
     struct store_stats stats = store_stats(api->store);
+    struct err ignored = {0};
     CLEAN_JSON json_t *json = counts_json(&totals);
     json_put_str(json, "version", STR(ROUSE_VERSION));
     json_put_str(json, "region", str_of(api->settings->region));
@@ -120,6 +121,10 @@ static const struct http_handler *info(struct http_request *req, struct api *api
              json_pack("{s:s, s:I, s:I, s:I}", "dir", store_dir(api->store), "commits",
                        (json_int_t)stats.commits, "tasks", (json_int_t)stats.tasks, "fsyncUs",
                        (json_int_t)stats.fsync_us));
+    json_t *walls = NULL;
+    if (json_parse_object(str_of(api->settings->walls), &walls, &ignored) == 0) {
+        json_put(json, "walls", walls);
+    }
     json_put(json, "functions", functions_json(api));
     reply_json(req, 200, json);
     return &answered;

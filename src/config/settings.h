@@ -50,6 +50,8 @@
       "package when unpacked")                                                                     \
     X(logs_size_max, SIZE, "logs-size-max", "16MiB", 65536, 1099511627776, "",                     \
       "kept of each function's log")                                                               \
+    X(sandbox, CHOICE, "sandbox", "auto", 0, 0, "auto|off",                                        \
+      "walls around functions; off is for tests of the walls only")                                \
     X(require_sandbox, BOOL, "require-sandbox", "false", 0, 0, "",                                 \
       "refuse to run functions where this machine denies a wall")                                  \
     X(log, CHOICE, "log", "text", 0, 0, "text|json", "form of the server's own log")               \
@@ -76,6 +78,7 @@ enum setting_kind {
 #define SETTING_C_SIZE     uint64_t
 #define SETTING_C_CHOICE   int
 
+enum { SETTINGS_SANDBOX_AUTO, SETTINGS_SANDBOX_OFF };
 enum { SETTINGS_LOG_TEXT, SETTINGS_LOG_JSON }; // settings.log; log_level is an enum log_level
 
 struct settings { // born zeroed; strings are its own, never NULL once loaded

@@ -17,9 +17,9 @@
 
 // Of this process; its children go on from here.
 static struct {
-    bool prepared, off, inside;
+    bool prepared, off, required, inside;
     struct space space;
-    struct jail_report report; // listen_fd stays open for instances without a network of their own
+    struct jail_report report;
 } here = {.space = {.self = -1}, .report = {.listen_fd = -1}};
 
 void report_miss(struct jail_report *report, enum jail_wall wall, const char *what, int error)
@@ -33,16 +33,18 @@ void report_miss(struct jail_report *report, enum jail_wall wall, const char *wh
     }
 }
 
-const char *jail_wall_name(enum jail_wall wall)
+void jail_names(int walls, char *ret, size_t size)
 {
-    switch (wall) {
-#define X(wall, bit, name, text)                                                                   \
-    case wall: return name;
-        JAIL_WALLS(X)
+#define X(wall, bit, name, text) name,
+    static const char *const names[] = {JAIL_WALLS(X)};
 #undef X
-    case JAIL_ALL: break;
+    ret[0] = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        size_t at = strlen(ret);
+        if (walls & 1 << i) {
+            snprintf(ret + at, size - at, "%s%s", at ? "," : "", names[i]);
+        }
     }
-    return "all";
 }
 
 void jail_prepare(enum jail_kind kind)
@@ -51,6 +53,7 @@ void jail_prepare(enum jail_kind kind)
     const char *set = getenv("ROUSE_SANDBOX");
     here.prepared = true;
     here.off = set && strcmp(set, "off") == 0;
+    here.required = set && strcmp(set, "required") == 0;
     if (here.off) {
         return;
     }
@@ -142,10 +145,12 @@ static int enter(const struct jail *jail, struct err *err)
 int jail_enter(const struct jail *jail, struct jail_report *ret, struct err *err)
 {
     int rc = here.off ? 0 : enter(jail, err);
-    *ret = here.report;
-    if (rc == 0 && here.report.listen_fd >= 0) {
-        ret->listen_fd = fcntl(here.report.listen_fd, F_DUPFD_CLOEXEC, 3);
+    if (rc == 0 && here.required && here.report.missing) {
+        rc = err_set(err, ERR_DENIED, "this machine denies walls that are required: %s",
+                     here.report.why);
     }
+    *ret = here.report;
+    here.report.listen_fd = -1;
     return rc;
 }
 

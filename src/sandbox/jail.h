@@ -78,7 +78,7 @@ struct jail_report {
 
 // Once, in a process that forks others: makes the filters that its children will load, since making
 // one takes a millisecond and loading one nothing. ROUSE_SANDBOX=off in the environment: no walls at
-// all, for tests of the walls.
+// all, for tests of the walls; =required: jail_enter fails when one is missing.
 void jail_prepare(enum jail_kind kind);
 
 // As fork(), into a pid namespace of its own where possible. The template's child is pid 2: what it
@@ -95,4 +95,5 @@ MUST_CHECK int jail_compute_only(struct err *err);
 // Tries all walls in a process of its own. What is missing there is missing everywhere.
 void jail_probe(struct jail_report *ret);
 
-const char *jail_wall_name(enum jail_wall wall); // "files"
+// "files,calls": names of the walls in the mask, cut where `size` ends.
+void jail_names(int walls, char *ret, size_t size);

@@ -80,14 +80,8 @@ int rouse_jail_enter(const char *config, char *report, size_t report_size)
         snprintf(report, report_size, "%s", err.text);
         return -1;
     }
-    char names[256] = "";
-    for (int bit = 1; bit < JAIL_ALL; bit <<= 1) {
-        if (got.missing & bit) {
-            size_t at = strlen(names);
-            snprintf(names + at, sizeof names - at, "%s%s", at ? "," : "",
-                     jail_wall_name((enum jail_wall)bit));
-        }
-    }
+    char names[256];
+    jail_names(got.missing, names, sizeof names);
     snprintf(report, report_size, "missing=%s\nwhy=%s\nroot=%d\nlisten=%d\n", names, got.why,
              got.root ? 1 : 0, got.listen_fd);
     return 0;

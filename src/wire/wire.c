@@ -144,7 +144,7 @@ static int check_header(struct wire_message *m, const struct wire_header *header
                        le16toh(header->version), WIRE_VERSION);
     }
     uint32_t kind = le16toh(header->kind);
-    if (kind < WIRE_SPAWN || kind > WIRE_RESULT) {
+    if (kind < WIRE_SPAWN || kind > WIRE_WALLS) {
         return err_set(err, ERR_PROTOCOL, "a message has the unknown kind %u", kind);
     }
     if (le32toh(header->body_size) != size - sizeof(*header) ||
@@ -311,7 +311,6 @@ void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn)
     put_str(m, spawn->handler);
     put_u32(m, spawn->memory_mb);
     put_u32(m, spawn->threads);
-    put_str(m, spawn->config);
 }
 
 int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *err)
@@ -325,10 +324,9 @@ int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *e
     TRY(get_str(m, &spawn.handler, err));
     TRY(get_u32(m, &spawn.memory_mb, err));
     TRY(get_u32(m, &spawn.threads, err));
-    TRY(get_str(m, &spawn.config, err));
     TRY(wire_get_end(m, err));
     if ((spawn.role != WIRE_TEMPLATE && spawn.role != WIRE_INSTANCE) || m->fd_count < 1 ||
-        m->fd_count > 2) {
+        m->fd_count > 3) {
         return err_set(err, ERR_PROTOCOL, "a spawn with role %u and %zu descriptors", spawn.role,
                        m->fd_count);
     }
@@ -377,6 +375,26 @@ int wire_get_ready(struct wire_message *m, struct wire_ready *ret, struct err *e
     TRY(get_str(m, &ready.error_message, err));
     TRY(wire_get_end(m, err));
     *ret = ready;
+    return 0;
+}
+
+void wire_put_walls(struct wire_message *m, const struct wire_walls *walls)
+{
+    put_str(m, walls->missing);
+    put_str(m, walls->why);
+}
+
+int wire_get_walls(struct wire_message *m, struct wire_walls *ret, struct err *err)
+{
+    TRY(want_kind(m, WIRE_WALLS, err));
+    struct wire_walls walls = {0};
+    TRY(get_str(m, &walls.missing, err));
+    TRY(get_str(m, &walls.why, err));
+    TRY(wire_get_end(m, err));
+    if (m->fd_count > 1) {
+        return err_set(err, ERR_PROTOCOL, "walls came with %zu descriptors", m->fd_count);
+    }
+    *ret = walls;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 //     server ──SPAWN+fd──► template        READY: it has loaded and warmed what it holds
 //     server ◄─READY────── template        SPAWN: fork; the child serves the passed socket
 //     server ◄─SPAWNED+pidfd─ template     SPAWNED: the child's pid, and its pidfd
+//     server ◄─WALLS+fd─── the child       WALLS: language runtimes, when their walls are up
 //     server ──JOBS+fds──► instance        JOBS: one batch
 //     server ◄─READY────── instance        RESULT: the answer of one job of the batch
 //     server ◄─RESULT+fd── instance
@@ -29,7 +30,7 @@
 #define WIRE_OBJECTS_MAX 64         // in one job
 #define WIRE_PAYLOAD_MAX (64u * 1024 * 1024) // of a job or a result, wherever it lies
 
-enum wire_kind { WIRE_SPAWN = 1, WIRE_SPAWNED, WIRE_READY, WIRE_JOBS, WIRE_RESULT };
+enum wire_kind { WIRE_SPAWN = 1, WIRE_SPAWNED, WIRE_READY, WIRE_JOBS, WIRE_RESULT, WIRE_WALLS };
 enum wire_role { WIRE_TEMPLATE = 1, WIRE_INSTANCE };
 
 // A received or to be sent message. Fds in `fds` are owned by the message when received (closed by
@@ -65,9 +66,10 @@ struct wire_spawn {
     struct str handler;    // the YAML file in the package, e.g. "model.yaml"
     uint32_t memory_mb;
     uint32_t threads;      // 1 unless told otherwise
-    struct str config;     // language runtimes: JSON, see worker/spawn_config.h; else ""
 };
-// fd 0: the socket. fd 1, for language runtimes: the file that takes standard output and error.
+// fd 0: the socket. Language runtimes also: fd 1, the file that takes standard output and error, and
+// fd 2, the configuration as JSON (worker/spawn_config.h): the child alone reads it, so that what one
+// function is told never lies in the memory that the others are forked from.
 void wire_put_spawn(struct wire_message *m, const struct wire_spawn *spawn);
 MUST_CHECK int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *err);
 
@@ -86,6 +88,14 @@ struct wire_ready {
 };
 void wire_put_ready(struct wire_message *m, const struct wire_ready *ready);
 MUST_CHECK int wire_get_ready(struct wire_message *m, struct wire_ready *ret, struct err *err);
+
+// fd 0, when it has a network of its own: a socket that listens there at the endpoint's port.
+struct wire_walls {
+    struct str missing; // names of walls that the machine denied, "user,root"; "" when all stand
+    struct str why;
+};
+void wire_put_walls(struct wire_message *m, const struct wire_walls *walls);
+MUST_CHECK int wire_get_walls(struct wire_message *m, struct wire_walls *ret, struct err *err);
 
 // Bytes that lie in the message, in a passed file descriptor, or nowhere.
 enum wire_place { WIRE_INLINE, WIRE_FD, WIRE_MISSING };

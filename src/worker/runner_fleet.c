@@ -33,6 +33,7 @@ struct runner {
     struct function *function; // a reference
     struct spawn spawn;
     struct watch watch; // its channel
+    struct doorway doorway;
     int pid_fd, log_fd; // -1 when there is none
     enum tier tier;
     bool started, ending, kill_wanted;
@@ -72,6 +73,7 @@ static void runner_free(struct runner *r)
     timer_stop(r->fleet->loop, &r->end);
     timer_stop(r->fleet->loop, &r->unsent);
     spawn_cancel(&r->spawn);
+    doorway_close(&r->doorway);
     fd_clean(&r->watch.fd);
     fd_clean(&r->pid_fd);
     fd_clean(&r->log_fd);
@@ -246,6 +248,7 @@ static int message_take(struct runner *r, struct wire_message *m, struct err *er
     switch (m->kind) {
     case WIRE_READY: return ready_take(r, m, err);
     case WIRE_RESULT: return result_take(r, m, err);
+    case WIRE_WALLS: return doorway_open(&r->doorway, r->fleet->templates, m, err);
     default: return err_set(err, ERR_PROTOCOL, "a message that an instance must not send");
     }
 }

@@ -39,7 +39,7 @@ int runtime_file(const char *name, char **ret, struct err *err)
         return 0;
     }
     // Installed, beside a build, and in the source tree of a build.
-    static const char *const places[] = {"/../libexec/rouse", "", "/../src/runtime"};
+    static const char *const places[] = {"/../libexec/rouse", "", "/sandbox", "/../src/runtime"};
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         char *path = mem_printf("%s%s/%s", exe, places[i], name);
         if (access(path, R_OK) == 0) {

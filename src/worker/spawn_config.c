@@ -64,9 +64,44 @@ static json_t *environment_of(const struct function *f, const struct spawn_ident
     return env;
 }
 
-void spawn_config_write(struct buf *out, const struct function *f,
-                        const struct spawn_identity *who)
+static bool network_open(const struct function *f)
 {
+    CLEAN_JSON json_t *extra = NULL;
+    struct err ignored = {0};
+    return f->extra && json_parse_object(str_of(f->extra), &extra, &ignored) == 0 &&
+           str_eq(json_str(json_object_get(extra, "Network")), STR("open"));
+}
+
+static int64_t port_of(const char *endpoint)
+{
+    const char *colon = endpoint ? strrchr(endpoint, ':') : NULL;
+    int64_t port = 0;
+    return colon && str_to_i64(str_of(colon + 1), &port) ? port : 0;
+}
+
+static json_t *jail_of(const struct function *f, int64_t port, bool open)
+{
+    json_t *jail = json_object();
+    json_put_str(jail, "package", str_of(f->package));
+    json_put(jail, "layers", json_array());
+    json_put_int(jail, "tmp", (int64_t)f->ephemeral_mb << 20);
+    json_put_int(jail, "memory", (int64_t)f->memory_mb << 20);
+    json_put_int(jail, "port", open ? 0 : port);
+    json_put_str(jail, "network", open ? STR("open") : STR("closed"));
+    return jail;
+}
+
+void spawn_config_write(struct buf *out, const struct function *f,
+                        const struct spawn_identity *given)
+{
+    // Inside a closed network the endpoint is on its loopback, wherever it is outside.
+    struct spawn_identity inside = *given, *who = &inside;
+    bool open = network_open(f);
+    int64_t port = port_of(given->endpoint);
+    CLEAN_MEM char *loopback = mem_printf("http://127.0.0.1:%lld", (long long)port);
+    if (!open && port) {
+        inside.endpoint = loopback;
+    }
     CLEAN_MEM char *group = mem_printf("/aws/lambda/%s", f->name);
     CLEAN_MEM char *stream = log_stream(f);
     CLEAN_MEM char *arn = function_arn(who->region, f->name,
@@ -82,5 +117,6 @@ void spawn_config_write(struct buf *out, const struct function *f,
     json_put_str(config, "logGroup", str_of(group));
     json_put_str(config, "logStream", str_of(stream));
     json_put(config, "environment", environment_of(f, who, group, stream));
+    json_put(config, "jail", jail_of(f, port, open));
     json_write(config, out);
 }

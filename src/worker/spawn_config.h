@@ -2,7 +2,8 @@
 // What a language runtime is told about its function, as JSON:
 //
 //     {"functionName", "functionVersion", "invokedFunctionArn", "handler", "taskRoot", "memoryMb",
-//      "timeoutS", "logGroup", "logStream", "environment": {"NAME": "value", …}}
+//      "timeoutS", "logGroup", "logStream", "environment": {"NAME": "value", …},
+//      "jail": {"package", "layers": […], "tmp", "memory", "port", "network"}}
 //
 // `environment` holds every variable of Lambda's contract and the function's own.
 #pragma once

@@ -40,6 +40,7 @@ struct template {
     struct list spawnings;
     struct timer idle;
     int64_t born_us, used_us;
+    struct doorway doorway; // of its code, while it is loaded
 };
 
 // A process of our own making, waited for so that it does not stay as a zombie. (Instances and
@@ -58,6 +59,7 @@ struct templates {
     struct map functions; // by revision
     struct map unforkable; // revisions whose processes cannot be forked once loaded
     struct list children;
+    bool walls_told;
 };
 
 // ── life ──
@@ -73,6 +75,7 @@ static void template_free(struct template *t)
     loop_unwatch(t->owner->loop, &t->watch);
     timer_stop(t->owner->loop, &t->idle);
     fd_clean(&t->watch.fd);
+    doorway_close(&t->doorway);
     LIST_EACH(s, &t->spawnings, struct spawning, link)
     {
         if (s->spawn) {
@@ -123,11 +126,75 @@ static struct template *template_new(struct templates *owner, struct function *f
     return t;
 }
 
+// ── the way to the endpoint ──
+
+static void doorway_ready(struct watch *watch, uint32_t events)
+{
+    struct doorway *doorway = CONTAINER_OF(watch, struct doorway, watch);
+    const struct template_options *options = &doorway->templates->options;
+    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 && options->adopt) {
+        options->adopt(options->ctx, fd);
+    } else if (fd >= 0) {
+        close(fd);
+    } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        log_warn("a function cannot reach the endpoint any more: %s", strerror(errno));
+        doorway_close(doorway);
+    }
+    (void)events;
+}
+
+int doorway_open(struct doorway *doorway, struct templates *owner, struct wire_message *m,
+                 struct err *err)
+{
+    struct wire_walls walls = {0};
+    TRY(wire_get_walls(m, &walls, err));
+    if (walls.missing.size && !owner->walls_told) {
+        owner->walls_told = true;
+        log_warn("functions run without these walls: " STR_FMT " (" STR_FMT ")",
+                 STR_ARG(walls.missing), STR_ARG(walls.why));
+    }
+    int fd = wire_take_fd(m, 0);
+    if (fd < 0 || doorway->watch.added) {
+        fd_clean(&fd);
+        return 0;
+    }
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    doorway->templates = owner;
+    doorway->watch = (struct watch){.fd = fd, .on_ready = doorway_ready};
+    return loop_watch(owner->loop, &doorway->watch, EPOLLIN, err);
+}
+
+void doorway_close(struct doorway *doorway)
+{
+    if (doorway->watch.added) {
+        loop_unwatch(doorway->templates->loop, &doorway->watch);
+        close(doorway->watch.fd);
+    }
+}
+
 // ── what a template says ──
 
 static const char *name_of(const struct template *t)
 {
     return t->function ? t->function->name : t->key;
+}
+
+// As we count: a template in a pid namespace of its own counts otherwise, and could say anything.
+static int pid_of(int pid_fd)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pid_fd);
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct str rest = {text, fd < 0 ? 0 : (size_t)read(fd, text, sizeof text - 1)};
+    while (rest.at && rest.size < sizeof text) {
+        struct str line = str_cut(&rest, '\n');
+        int64_t pid = 0;
+        if (str_starts(line, STR("Pid:")) && str_to_i64(str_trim(str_skip(line, 4)), &pid)) {
+            return (int)pid;
+        }
+    }
+    return 0;
 }
 
 static int spawned_take(struct template *t, struct wire_message *m, struct err *err)
@@ -146,7 +213,7 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
         spawn->pending = NULL;
         int given = pid_fd;
         pid_fd = -1;
-        spawn->on_spawned(spawn, (int)spawned.pid, given, spawned.error);
+        spawn->on_spawned(spawn, spawned.pid ? pid_of(given) : 0, given, spawned.error);
     }
     return 0;
 }
@@ -156,6 +223,9 @@ static int message_take(struct template *t, struct wire_message *m, struct err *
     struct wire_ready ready = {0};
     if (m->kind == WIRE_SPAWNED) {
         return spawned_take(t, m, err);
+    }
+    if (m->kind == WIRE_WALLS && t->function) {
+        return doorway_open(&t->doorway, t->owner, m, err);
     }
     TRY(wire_get_ready(m, &ready, err));
     t->ready = !ready.error;
@@ -225,6 +295,30 @@ static int child_watch(struct templates *owner, pid_t pid, struct err *err)
     return loop_watch(owner->loop, &child->watch, EPOLLIN, err);
 }
 
+// What a runtime is started with can be read by every function that runs in it, so the server's own
+// environment stays here but for these.
+static char **environment_new(const char *jail)
+{
+    static const char *const kept[] = {
+        "PATH=",         "HOME=",         "LANG=",          "LC_ALL=",       "TZ=",
+        "GLIBC_TUNABLES=", "LD_LIBRARY_PATH=", "ROUSE_ONNXRUNTIME=", "ROUSE_SANDBOX=",
+        "PYTHONHOME=",   "VIRTUAL_ENV=",  "ASAN_OPTIONS=",  "LSAN_OPTIONS=", "UBSAN_OPTIONS=",
+        "TSAN_OPTIONS="};
+    char **env = mem_alloc((ARRAY_SIZE(kept) + 2) * sizeof *env);
+    size_t count = 0;
+    if (jail) {
+        env[count++] = (char *)(uintptr_t)jail;
+    }
+    for (char **at = environ; *at; at++) {
+        for (size_t i = 0; i < ARRAY_SIZE(kept) && count <= ARRAY_SIZE(kept); i++) {
+            if (str_starts(str_of(*at), str_of(kept[i]))) {
+                env[count++] = *at;
+            }
+        }
+    }
+    return env;
+}
+
 // The process gets the socket as descriptor 3, a clean signal state and a session of its own, so
 // that the terminal's interrupt reaches the server alone.
 static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
@@ -242,7 +336,12 @@ static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETSID);
-    int rc = posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
+    CLEAN_MEM char *library = NULL;
+    struct err absent = {0};
+    (void)!runtime_file("librouse-jail.so", &library, &absent); // without: no walls, and told
+    CLEAN_MEM char *jail = library ? mem_printf("ROUSE_JAIL=%s", library) : NULL;
+    CLEAN_MEM void *env = environment_new(jail);
+    int rc = posix_spawn(ret, argv[0], &actions, &attributes, argv, env);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return rc ? err_errno(err, ERR_IO, rc, "cannot run %s", argv[0]) : 0;
@@ -302,17 +401,20 @@ static int log_file(struct err *err)
     return fd;
 }
 
-static void spawn_write(struct wire_message *m, const struct templates *owner, enum wire_role role,
-                        const struct function *f, bool config)
+static int config_file(const struct templates *owner, const struct function *f, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
-    if (config) {
-        struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint};
-        if (owner->options.identify) {
-            owner->options.identify(owner->options.ctx, f, &identity);
-        }
-        spawn_config_write(&text, f, &identity);
+    struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint};
+    if (owner->options.identify) {
+        owner->options.identify(owner->options.ctx, f, &identity);
     }
+    spawn_config_write(&text, f, &identity);
+    return wire_memfd("config", buf_str(&text), err);
+}
+
+static void spawn_write(struct wire_message *m, enum wire_role role, const struct function *f,
+                        bool config)
+{
     const char *fallback = config ? "" : "model.yaml";
     struct wire_spawn spawn = {
         .role = role,
@@ -322,7 +424,6 @@ static void spawn_write(struct wire_message *m, const struct templates *owner, e
         .handler = str_of(f->handler && *f->handler ? f->handler : fallback),
         .memory_mb = f->memory_mb,
         .threads = 1,
-        .config = buf_str(&text),
     };
     wire_put_spawn(m, &spawn);
 }
@@ -333,17 +434,20 @@ static int spawn_ask(struct template *from, enum wire_role role, const struct fu
                      struct err *err)
 {
     CLEAN_FD int log_fd = config ? log_file(err) : -1;
-    if (config && log_fd < 0) {
-        return log_fd;
+    CLEAN_FD int config_fd = log_fd >= 0 ? config_file(from->owner, f, err) : -1;
+    if (config && (log_fd < 0 || config_fd < 0)) {
+        return err->code;
     }
     int pair[2];
     TRY(pair_new(pair, err));
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_SPAWN);
-    spawn_write(&m, from->owner, role, f, config);
+    spawn_write(&m, role, f, config);
     m.fds[m.fd_count++] = pair[1]; // closed with the message
     if (config) {
         m.fds[m.fd_count++] = fcntl(log_fd, F_DUPFD_CLOEXEC, 0);
+        m.fds[m.fd_count++] = config_fd;
+        config_fd = -1;
     }
     int rc = wire_send(from->watch.fd, &m, err);
     if (rc < 0) {

@@ -16,6 +16,7 @@
 struct templates;
 
 struct spawn_identity;
+struct wire_message;
 
 struct template_options {
     const char *runner; // path of rouse-runner
@@ -25,6 +26,8 @@ struct template_options {
     // Fills in access_key, secret_key and session_token, good for CREDENTIALS_MS, for one process of
     // the function. The strings must live until the next call. NULL: processes have none.
     void (*identify)(void *ctx, const struct function *f, struct spawn_identity *ret);
+    // A connection from inside a function's network to the endpoint: the callee's now.
+    void (*adopt)(void *ctx, int fd);
     void *ctx;
 };
 
@@ -35,6 +38,17 @@ struct templates *templates_new(struct loop *loop, const struct template_options
 void templates_free(struct templates *templates); // all end at their end of file
 // Where functions reach the server, once it is known; "http://…".
 void templates_endpoint(struct templates *templates, const char *url);
+
+// The endpoint as one process of a function sees it: a listening socket in a network that has
+// nothing else in it. Owner-owned and zeroed before the first use.
+struct doorway {
+    struct templates *templates;
+    struct watch watch; // fd -1 or not added: none
+};
+// Takes a WALLS message: what is missing is logged once, the doorway opened.
+MUST_CHECK int doorway_open(struct doorway *doorway, struct templates *templates,
+                            struct wire_message *m, struct err *err);
+void doorway_close(struct doorway *doorway); // survives a zeroed one
 
 // A process that was asked for. Caller-owned, zeroed.
 struct spawn {

@@ -68,18 +68,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct wire_message m;
     struct err err = {0};
-    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % 5));
+    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % 6));
     buf_add(&m.body, data + 2, size - 2);
     m.fd_count = data[1] % 4;
     message = &m;
     struct wire_spawn spawn;
     struct wire_spawned spawned;
     struct wire_ready ready;
+    struct wire_walls walls;
     switch (m.kind) {
     case WIRE_SPAWN:
         if (wire_get_spawn(&m, &spawn, &err) == 0) {
             check_str(spawn.function);
-            check_str(spawn.config);
+            check_str(spawn.handler);
         }
         break;
     case WIRE_SPAWNED:
@@ -94,6 +95,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case WIRE_JOBS: read_jobs(&m, &err); break;
     case WIRE_RESULT: read_result(&m, &err); break;
+    case WIRE_WALLS:
+        if (wire_get_walls(&m, &walls, &err) == 0) {
+            check_str(walls.why);
+        }
+        break;
     }
     m.fd_count = 0; // there never were any
     wire_message_done(&m);

@@ -8,13 +8,16 @@ used. What an instance does for one job is Lambda's contract for Python: handler
 """
 
 import array
+import ctypes
 import gc
 import importlib
 import json
 import os
 import random
 import signal
+import site
 import socket
+import stat
 import struct
 import sys
 import time
@@ -26,7 +29,9 @@ BODY_MAX = 128 * 1024
 FDS_MAX = 200
 INLINE_MAX = 16 * 1024
 ANSWER_MAX = 6 * 1024 * 1024
-SPAWN, SPAWNED, READY, JOBS, RESULT = 1, 2, 3, 4, 5
+CONFIG_MAX = 1024 * 1024
+TMP_KEPT_MAX = 16 * 1024 * 1024
+SPAWN, SPAWNED, READY, JOBS, RESULT, WALLS = 1, 2, 3, 4, 5, 6
 TEMPLATE, INSTANCE = 1, 2
 INLINE, FD, MISSING = 0, 1, 2
 
@@ -119,6 +124,122 @@ def send_ready(sock, began, error=None):
         + packed(kind.encode())
         + packed(message.encode("utf-8", "replace")[:60000]),
     )
+
+
+# ---- the walls: librouse-jail.so, see src/sandbox/lib.h ----
+
+
+class Jail:
+    """What this process knows of its walls; loaded in the root, inherited by all."""
+
+    lib = None
+    root = False  # /var/task, /opt and /tmp are the function's own
+    folders = ()
+    notice = ""
+
+    @classmethod
+    def load(cls):
+        cls.folders = own_folders()
+        try:
+            cls.lib = ctypes.PyDLL(os.environ.pop("ROUSE_JAIL", "librouse-jail.so"))
+            cls.lib.rouse_jail_prepare()
+        except OSError as e:
+            cls.lib, cls.notice = None, str(e)
+
+    @classmethod
+    def fork(cls, template):
+        """os.fork(), into a process tree of its own."""
+        if cls.lib is None:
+            return os.fork()
+        ctypes.pythonapi.PyOS_BeforeFork()
+        pid = cls.lib.rouse_jail_fork(1 if template else 0)
+        if pid == 0:
+            ctypes.pythonapi.PyOS_AfterFork_Child()
+        else:
+            ctypes.pythonapi.PyOS_AfterFork_Parent()
+        if pid < 0:
+            raise OSError("cannot start a process")
+        return pid
+
+    @classmethod
+    def enter(cls, sock, role, wanted):
+        """Walls this process in, and says so. Nothing of the function was touched before."""
+        if cls.lib is None:
+            send(sock, WALLS, packed(b"all") + packed(cls.notice.encode()))
+            return
+        lines = [f"role={'template' if role == TEMPLATE else 'instance'}"]
+        lines += [f"{name}={wanted[name]}" for name in ("package", "tmp", "memory", "port", "network")]
+        lines += [f"layer={folder}" for folder in wanted["layers"]]
+        lines += [f"read={folder}" for folder in cls.folders]
+        report = ctypes.create_string_buffer(2048)
+        if cls.lib.rouse_jail_enter("\n".join(lines).encode(), report, 2048) != 0:
+            raise InitError("Runtime.WallsFailed", report.value.decode("utf-8", "replace"))
+        got = dict(line.split("=", 1) for line in report.value.decode().splitlines())
+        cls.root = got["root"] == "1"
+        listener = int(got["listen"])
+        fds = [listener] if listener >= 0 else []
+        send(sock, WALLS, packed(got["missing"].encode()) + packed(got["why"].encode()), fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def own_folders():
+    """Where this interpreter and its libraries are, when that is not /usr."""
+    folders = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path}
+    folders.discard(site.getusersitepackages())  # nobody's home is shown
+    shown = ("/usr/", "/opt/", "/lib/")
+    return sorted(p for p in folders if os.path.isdir(p) and not (p + "/").startswith(shown))[:16]
+
+
+def tmp_take():
+    """What loading the function left in /tmp, for its instances; None when that is too much."""
+    left, size = [], 0
+    for folder, folders, files in os.walk("/tmp"):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            mode = os.lstat(path).st_mode
+            data = b""
+            if stat.S_ISLNK(mode):
+                data = os.readlink(path)
+            elif stat.S_ISREG(mode):
+                size += os.path.getsize(path)
+                if size > TMP_KEPT_MAX:
+                    return None
+                with open(path, "rb") as file:
+                    data = file.read()
+            left.append((path, mode, data))
+    return left
+
+
+def tmp_put(left):
+    for path, mode, data in left:
+        if stat.S_ISDIR(mode):
+            os.mkdir(path, stat.S_IMODE(mode) | 0o300)
+        elif stat.S_ISLNK(mode):
+            os.symlink(data, path)
+        elif stat.S_ISREG(mode):
+            with open(path, "wb") as file:
+                file.write(data)
+            os.chmod(path, stat.S_IMODE(mode))
+
+
+class Orphans:
+    """An instance is the first process of its tree, which others' orphans become children of. One
+    that nobody has waited for during a whole job is waited for here."""
+
+    seen = 0
+
+    @classmethod
+    def reap(cls):
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            while ended is not None and ended.si_pid == cls.seen:
+                os.waitpid(ended.si_pid, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                cls.seen = ended.si_pid if ended is not None else 0
+            cls.seen = ended.si_pid if ended is not None else 0
+        except ChildProcessError:
+            cls.seen = 0
 
 
 # ---- the function ----
@@ -271,6 +392,10 @@ def cannot_fork():
             continue
         if target.startswith("socket:") and int(name) not in Process.own_sockets:
             return "it has open sockets"
+    if Jail.root:
+        Process.tmp = tmp_take()
+        if Process.tmp is None:
+            return "it has left more than 16 MB in /tmp"
     torch = sys.modules.get("torch")
     if torch is not None and getattr(torch, "cuda", None) and torch.cuda.is_initialized():
         return "it has initialised CUDA"
@@ -289,6 +414,7 @@ class Process:
     handler = None
     error = None  # (type, message) when the function could not be loaded
     own_sockets = set()
+    tmp = ()  # what loading the function left in /tmp
 
 
 def standard_output_to(fd):
@@ -299,11 +425,14 @@ def standard_output_to(fd):
     sys.stderr.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
 
 
-def function_load(spawn):
-    Process.config = config = json.loads(spawn["config"])
+def function_load():
+    config = Process.config
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(config["environment"])
     time.tzset()
+    if Process.error:
+        return
     try:
         os.chdir(config["taskRoot"])
         Process.handler = load_handler(config)
@@ -337,11 +466,10 @@ def template_serve(sock):
         for name in ("function", "package", "prepared", "handler"):
             spawn[name] = reader.text()
         spawn["memory_mb"], spawn["threads"] = reader.u32(), reader.u32()
-        spawn["config"] = reader.text()
-        if not 1 <= len(reader.fds) <= 2:
-            raise ProtocolError("a spawn without its socket")
+        if len(reader.fds) != 3:
+            raise ProtocolError("a spawn without its socket, log and configuration")
         began = time.monotonic()
-        pid = os.fork()
+        pid = Jail.fork(spawn["role"] == TEMPLATE)
         if pid == 0:
             sock.detach()
             os.close(Process.control)
@@ -356,18 +484,30 @@ def template_serve(sock):
             send(sock, SPAWNED, u32(0) + packed(str(e).encode()))
 
 
+def config_read(sock, role, fd):
+    Process.config = config = json.loads(os.pread(fd, CONFIG_MAX, 0))
+    os.close(fd)
+    try:
+        Jail.enter(sock, role, config["jail"])
+    except InitError as e:
+        Process.error = e.args
+    if Jail.root:
+        config["taskRoot"] = config["environment"]["LAMBDA_TASK_ROOT"] = "/var/task"
+
+
 def child_main(spawn, fds, began):
     try:
         Process.control = fds[0]
         sock = socket.socket(fileno=fds[0])
         Process.own_sockets = {fds[0]}
-        if len(fds) > 1:
-            standard_output_to(fds[1])
+        standard_output_to(fds[1])
         title(spawn["function"])
-        if Process.config is None:
-            function_load(spawn)
-        else:  # its own credentials and log stream
-            Process.config = json.loads(spawn["config"])
+        loaded = Process.config is not None
+        config_read(sock, spawn["role"], fds[2])
+        if not loaded:
+            function_load()
+        else:  # its own credentials, log stream and /tmp
+            tmp_put(Process.tmp)
             os.environ.update(Process.config["environment"])
         if spawn["role"] == TEMPLATE:
             template_begin(sock, began)
@@ -389,6 +529,7 @@ def template_begin(sock, began):
     if why:
         send_ready(sock, began, ("Rouse.CannotFork", f"no template of this function: {why}"))
         os._exit(0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
     send_ready(sock, began)
@@ -499,6 +640,7 @@ def instance_serve(sock, spawn, began):
             result_send(sock, job, failed, answer, start)
         for fd in reader.fds:
             os.close(fd)
+        Orphans.reap()
 
 
 def main():
@@ -515,6 +657,7 @@ def main():
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     os.environ.pop("PYTHONPATH", None)
     logging_setup()
+    Jail.load()
     send_ready(sock, began)
     template_serve(sock)
 

@@ -82,6 +82,27 @@ static void spawn_comes_through(void **state)
     assert_int_equal(wire_take_fd(&p->in, 1), -1);
 }
 
+static void walls_come_through(void **state)
+{
+    struct pair *p = *state;
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    wire_message_reset(&p->out, WIRE_WALLS);
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    wire_put_walls(&p->out, &(struct wire_walls){STR("user,root"), STR("no")});
+    pass(p);
+    struct wire_walls walls;
+    assert_int_equal(wire_get_walls(&p->in, &walls, &p->err), 0);
+    assert_str(walls.missing, "user,root");
+    assert_str(walls.why, "no");
+
+    wire_message_reset(&p->out, WIRE_WALLS);
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    wire_put_walls(&p->out, &(struct wire_walls){STR(""), STR("")});
+    pass(p);
+    assert_int_equal(wire_get_walls(&p->in, &walls, &p->err), ERR_PROTOCOL);
+}
+
 static void spawned_and_ready_come_through(void **state)
 {
     struct pair *p = *state;
@@ -254,7 +275,7 @@ static void forged_headers_are_refused(void **state)
         case 0: bad.magic++; break;
         case 1: bad.version++; break;
         case 2: bad.kind = 0; break;
-        case 3: bad.kind = WIRE_RESULT + 1; break;
+        case 3: bad.kind = WIRE_WALLS + 1; break;
         case 4: bad.body_size++; break;
         case 5: bad.fd_count++; break;
         default: size = 3; break;
@@ -326,7 +347,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
     const struct CMUnitTest tests[] = {
-        T(spawn_comes_through), T(spawned_and_ready_come_through),
+        T(spawn_comes_through), T(spawned_and_ready_come_through), T(walls_come_through),
         T(a_pid_without_its_pidfd_is_refused), T(jobs_come_through), T(results_come_through),
         T(every_shortened_job_is_refused), T(bytes_outside_are_refused),
         T(untrusted_bytes_that_may_shrink_are_copied), T(forged_headers_are_refused),
