@@ -21,17 +21,17 @@
 #include "store/object.h"
 #include "store/upload.h"
 
-#define S3_OBJECT_SIZE_MAX ((uint64_t)5 << 40)    // of a multipart upload
-#define S3_PUT_SIZE_MAX    ((uint64_t)5 << 30)    // of one request
-#define S3_PART_SIZE_MIN   ((uint64_t)5 << 20)    // but the last
-#define S3_DOCUMENT_MAX    ((size_t)4 << 20)      // of an XML body
-#define S3_REPLY_MAX       ((size_t)64 << 20)     // of an XML answer
+#define S3_OBJECT_SIZE_MAX ((uint64_t)5 << 40) // of a multipart upload
+#define S3_PUT_SIZE_MAX    ((uint64_t)5 << 30) // of one request
+#define S3_PART_SIZE_MIN   ((uint64_t)5 << 20) // but the last
+#define S3_DOCUMENT_MAX    ((size_t)4 << 20)   // of an XML body
+#define S3_REPLY_MAX       ((size_t)64 << 20)  // of an XML answer
 
 struct s3_request;
 
 // An operation. Both return 0 or an error, which is then answered.
 struct s3_op {
-    const char *name;   // as in the documentation: "PutObject"
+    const char *name; // as in the documentation: "PutObject"
     const char *method;
     int level;          // enum s3_level
     const char *sub;    // the query parameter that selects it, or NULL
@@ -43,17 +43,17 @@ struct s3_op {
 
 enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
 enum {
-    S3_ANY_BUCKET = 1, // the bucket need not exist
-    S3_STREAM = 2,     // the body may be large: to memory first, then to a blob
-    S3_FORM = 4,       // the body is a browser's form and is authorised by what is in it
-    S3_OTHER_SUM = 8,  // x-amz-checksum-… is not of this body
+    S3_ANY_BUCKET = 1,   // the bucket need not exist
+    S3_STREAM = 2,       // the body may be large: to memory first, then to a blob
+    S3_FORM = 4,         // the body is a browser's form and is authorised by what is in it
+    S3_OTHER_SUM = 8,    // x-amz-checksum-… is not of this body
     S3_LATE_BUCKET = 16, // whether there is such a bucket is asked when there is no such object
 };
 
 // The body on its way in (s3_body.c).
 struct s3_body {
     struct str store_dir;
-    bool stream;      // beyond memory_max it goes to a blob; else it is refused
+    bool stream; // beyond memory_max it goes to a blob; else it is refused
     size_t memory_max;
     uint64_t size_max;
 
@@ -63,7 +63,7 @@ struct s3_body {
 
     bool md5_given, sha256_on;
     uint8_t md5_wanted[16];
-    int sum_kind;         // enum checksum_kind, or -1
+    int sum_kind; // enum checksum_kind, or -1
     bool sum_in_trailer;
     char sum_wanted[CHECKSUM_TEXT_MAX]; // empty: none was named
     struct checksum md5, sha256, sum;
@@ -106,8 +106,8 @@ struct s3_request {
     struct object_change change;
     struct bus_emitted emitted;
 
-    const char *event;                // of the write: "ObjectCreated:Put"
-    struct object object;             // to be written
+    const char *event;                 // of the write: "ObjectCreated:Put"
+    struct object object;              // to be written
     struct object_condition condition; // of the write
     void *data;                        // the operation's own, freed by data_free
     void (*data_free)(void *data);
@@ -123,7 +123,7 @@ MUST_CHECK int s3_may(struct s3_request *r, const char *action, struct str bucke
 struct s3_request *s3_request_new(struct http_request *req, struct api *api);
 struct s3_request *s3_request_ref(struct s3_request *r);
 void s3_request_unref(struct s3_request *r);
-void *s3_keep(struct s3_request *r, void *heap); // freed with the request; returns it
+void *s3_keep(struct s3_request *r, void *heap);            // freed with the request; returns it
 struct str s3_keep_str(struct s3_request *r, struct str s); // a copy that lives as long
 // A query parameter, decoded, kept; at == NULL when absent. While the client is there.
 struct str s3_param(struct s3_request *r, const char *name);
@@ -164,7 +164,8 @@ bool s3_bucket_name_ok(struct str name);
 
 // ---- presigned by signature version 2 (s3_sigv2.c)
 bool s3_sigv2_present(const struct s3_request *r);
-MUST_CHECK int s3_sigv2_check(struct s3_request *r, struct err *err); // in the place of auth_headers
+MUST_CHECK int s3_sigv2_check(struct s3_request *r,
+                              struct err *err); // in the place of auth_headers
 // Is `signature` that of `text` by the access key? Nothing is checked with --insecure.
 MUST_CHECK int s3_sigv2_compare(struct s3_request *r, struct str access_key, struct str token,
                                 struct str text, struct str signature, struct err *err);
@@ -209,7 +210,7 @@ enum s3_verdict s3_conditions_check(const struct s3_conditions *conditions,
 MUST_CHECK int s3_put_conditions(struct s3_request *r, struct err *err); // into r->condition
 
 // ---- tags (s3_tagging.c)
-#define S3_TAGS_MAX 10        // of an object
+#define S3_TAGS_MAX        10 // of an object
 #define S3_BUCKET_TAGS_MAX 50
 MUST_CHECK int s3_tags_from_query(struct str text, size_t count_max, struct buf *out,
                                   struct err *err);

@@ -10,7 +10,7 @@ static const struct {
     const char *name;
     unsigned bit;
 } attributes[] = {
-    {"ETag", ETAG},          {"Checksum", CHECKSUM},     {"ObjectParts", PARTS},
+    {"ETag", ETAG},          {"Checksum", CHECKSUM}, {"ObjectParts", PARTS},
     {"StorageClass", CLASS}, {"ObjectSize", SIZE},
 };
 

@@ -196,8 +196,7 @@ int s3_body_add(struct s3_body *body, struct str data, struct err *err)
 {
     if (data.size > body->size_max - body->size) {
         if (!body->stream) {
-            return err_aws(err, ERR_LIMIT, "MaxMessageLengthExceeded",
-                           "Your request was too big.");
+            return err_aws(err, ERR_LIMIT, "MaxMessageLengthExceeded", "Your request was too big.");
         }
         return err_aws(err, ERR_LIMIT, "EntityTooLarge",
                        "Your proposed upload exceeds the maximum allowed size");

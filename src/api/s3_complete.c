@@ -276,8 +276,8 @@ static int complete_commit(struct s3_request *r, struct db *db, struct err *err)
     }
     blob_list_done(&blobs);
     TRY(rc);
-    return s3_emit(r, db, "ObjectCreated:CompleteMultipartUpload", &r->object,
-                   r->change.sequencer, err);
+    return s3_emit(r, db, "ObjectCreated:CompleteMultipartUpload", &r->object, r->change.sequencer,
+                   err);
 }
 
 static void complete_done(struct s3_request *r)

@@ -279,8 +279,8 @@ static int sum_choose(struct s3_request *r, struct copy *c, struct err *err)
                        "Checksum algorithm provided is unsupported. Please try again with any of "
                        "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
     }
-    c->sum_on = c->sum_kind >= 0 && (c->sum_kind != source_kind ||
-                                     !str_eq(c->source.sum_type, STR("FULL_OBJECT")));
+    c->sum_on = c->sum_kind >= 0 &&
+                (c->sum_kind != source_kind || !str_eq(c->source.sum_type, STR("FULL_OBJECT")));
     return 0;
 }
 
@@ -317,8 +317,7 @@ static int part_commit(struct s3_request *r, struct db *db, struct err *err)
 static void part_copied(struct s3_request *r)
 {
     const struct copy *c = r->data;
-    result_reply(r, "CopyPartResult", c->part.etag, c->part.sum_name, c->part.sum,
-                 (struct str){0});
+    result_reply(r, "CopyPartResult", c->part.etag, c->part.sum_name, c->part.sum, (struct str){0});
 }
 
 static int part_commit_start(struct s3_request *r, struct err *err)

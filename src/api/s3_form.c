@@ -204,8 +204,7 @@ int s3_form_feed(struct s3_form *form, struct str piece, struct err *err)
         }
         int rc = 1;
         while (rc == 1 && form->state != S3_FORM_DONE) {
-            rc = form->state == S3_FORM_HEADERS ? headers_step(form, err)
-                                                : content_step(form, err);
+            rc = form->state == S3_FORM_HEADERS ? headers_step(form, err) : content_step(form, err);
         }
         TRY(rc);
     }

@@ -160,8 +160,8 @@ static void place_write(struct s3_request *r, const struct listing *l, bool more
     }
 }
 
-static void listing_write(struct s3_request *r, const struct listing *l, bool more,
-                          struct str last, struct buf *out)
+static void listing_write(struct s3_request *r, const struct listing *l, bool more, struct str last,
+                          struct buf *out)
 {
     const char *root = l->style == VERSIONS ? "ListVersionsResult" : "ListBucketResult";
     xml_begin(out);

@@ -8,14 +8,18 @@
 
 // Kept with an object and given back with it.
 static const char *const content_headers[] = {
-    "Cache-Control", "Content-Disposition", "Content-Encoding",
-    "Content-Language", "Content-Type", "Expires",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Type",
+    "Expires",
     "x-amz-website-redirect-location",
 };
 
 static const char *const storage_classes[] = {
-    "STANDARD",   "REDUCED_REDUNDANCY", "STANDARD_IA",  "ONEZONE_IA", "INTELLIGENT_TIERING",
-    "GLACIER",    "DEEP_ARCHIVE",       "GLACIER_IR",   "OUTPOSTS",   "EXPRESS_ONEZONE",
+    "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING",
+    "GLACIER",  "DEEP_ARCHIVE",       "GLACIER_IR",  "OUTPOSTS",   "EXPRESS_ONEZONE",
 };
 
 // Headers that ask for what this server does not do; pretending would mislead.
@@ -110,7 +114,8 @@ int s3_meta_headers(struct s3_request *r, struct str *ret, struct err *err)
                        "Your metadata headers exceed the maximum allowed metadata size");
     }
     if (!buf_ok(&lines)) {
-        return err_aws(err, ERR_LIMIT, "MetadataTooLarge", "The headers of the object are too long");
+        return err_aws(err, ERR_LIMIT, "MetadataTooLarge",
+                       "The headers of the object are too long");
     }
     *ret = s3_keep_str(r, buf_str(&lines));
     return 0;

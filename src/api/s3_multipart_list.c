@@ -105,15 +105,16 @@ static struct str rolled_up(const struct upload_listing *l, struct str key)
         return (struct str){0};
     }
     ptrdiff_t at = str_find_str(str_skip(key, l->prefix.size), l->delimiter);
-    return at < 0 ? (struct str){0} : str_head(key, l->prefix.size + (size_t)at + l->delimiter.size);
+    return at < 0 ? (struct str){0}
+                  : str_head(key, l->prefix.size + (size_t)at + l->delimiter.size);
 }
 
 static int upload_write(void *ctx, const struct upload *u)
 {
     struct upload_listing *l = ctx;
     struct str rolled = rolled_up(l, u->key);
-    if (rolled.size && (str_eq(rolled, str_not_null(buf_str(&l->last_prefix))) ||
-                        str_eq(rolled, l->key_marker))) {
+    if (rolled.size &&
+        (str_eq(rolled, str_not_null(buf_str(&l->last_prefix))) || str_eq(rolled, l->key_marker))) {
         return 0; // it was given, here or on the page before
     }
     if (l->count == l->max) {
@@ -146,8 +147,8 @@ static int upload_write(void *ctx, const struct upload *u)
     return 0;
 }
 
-static void uploads_write(struct s3_request *r, const struct upload_listing *l, struct str id_marker,
-                          struct buf *out)
+static void uploads_write(struct s3_request *r, const struct upload_listing *l,
+                          struct str id_marker, struct buf *out)
 {
     xml_begin(out);
     xml_open_ns(out, "ListMultipartUploadsResult", XML_NS_S3);

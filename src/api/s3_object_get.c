@@ -13,9 +13,9 @@ int s3_object_need(struct s3_request *r, struct str bucket, struct str key, bool
     int rc = object_get(store_reader(r->api->store), bucket, key, with_data, ret, err);
     if (rc == 0) {
         int64_t id = bucket_id(store_reader(r->api->store), bucket, err);
-        return id < 0 ? (int)id
-                      : err_aws(err, ERR_NOT_FOUND, "NoSuchKey",
-                                "The specified key does not exist.");
+        return id < 0
+                   ? (int)id
+                   : err_aws(err, ERR_NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
     }
     return rc;
 }
@@ -137,9 +137,9 @@ static int overrides_apply(struct s3_request *r, struct object *o, struct err *e
 
 static int conditions_apply(struct s3_request *r, const struct object *o, struct err *err)
 {
-    struct s3_conditions conditions = {
-        s3_header(r, "If-Match"), s3_header(r, "If-None-Match"), s3_header(r, "If-Modified-Since"),
-        s3_header(r, "If-Unmodified-Since")};
+    struct s3_conditions conditions = {s3_header(r, "If-Match"), s3_header(r, "If-None-Match"),
+                                       s3_header(r, "If-Modified-Since"),
+                                       s3_header(r, "If-Unmodified-Since")};
     switch (s3_conditions_check(&conditions, o)) {
     case S3_FAILED:
         return err_aws(err, ERR_INVALID, "PreconditionFailed",

@@ -7,13 +7,12 @@
 #include <time.h>
 
 // Fields that need no condition.
-static const char *const exempt[] = {"x-amz-signature", "signature", "awsaccesskeyid",
-                                     "policy",          "file"};
+static const char *const exempt[] = {"x-amz-signature", "signature", "awsaccesskeyid", "policy",
+                                     "file"};
 
 static int invalid(struct err *err, const char *what)
 {
-    return err_aws(err, ERR_INVALID, "InvalidPolicyDocument",
-                   "Invalid Policy: %s", what);
+    return err_aws(err, ERR_INVALID, "InvalidPolicyDocument", "Invalid Policy: %s", what);
 }
 
 static int denied(struct err *err, const char *what)
@@ -78,8 +77,8 @@ static int array_check(struct check *c, const json_t *array, struct err *err)
         return invalid(err, "a condition has not three elements");
     }
     if (str_eq_nocase(op, STR("content-length-range"))) {
-        if (!json_is_integer(second) || !json_is_integer(third) ||
-            json_integer_value(second) < 0 || json_integer_value(third) < 0) {
+        if (!json_is_integer(second) || !json_is_integer(third) || json_integer_value(second) < 0 ||
+            json_integer_value(third) < 0) {
             return invalid(err, "content-length-range needs two numbers");
         }
         c->bounds.least = (uint64_t)json_integer_value(second);
@@ -107,7 +106,8 @@ static int conditions_check(struct check *c, const json_t *conditions, struct er
         }
         const char *name;
         json_t *value;
-        json_object_foreach (one, name, value) {
+        json_object_foreach(one, name, value)
+        {
             if (!json_is_string(value)) {
                 return invalid(err, "the value of a condition is not a string");
             }

@@ -79,8 +79,8 @@ static int authorize(struct post_form *post, struct err *err)
 {
     struct s3_request *r = post->r;
     struct str policy = s3_form_get(&post->form, "policy");
-    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED,
-                            .unchecked = r->api->settings->insecure};
+    r->auth =
+        (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .unchecked = r->api->settings->insecure};
     post->bounds = (struct s3_policy_bounds){0, S3_PUT_SIZE_MAX};
     if (!policy.at) {
         return r->api->settings->insecure

@@ -16,12 +16,40 @@
 
 // Query parameters that are part of what is signed.
 static const char *const signed_params[] = {
-    "accelerate", "acl", "analytics", "cors", "delete", "inventory", "lifecycle", "location",
-    "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication",
-    "requestPayment", "response-cache-control", "response-content-disposition",
-    "response-content-encoding", "response-content-language", "response-content-type",
-    "response-expires", "restore", "select", "select-type", "storageClass", "tagging", "torrent",
-    "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "delete",
+    "inventory",
+    "lifecycle",
+    "location",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "partNumber",
+    "policy",
+    "replication",
+    "requestPayment",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "restore",
+    "select",
+    "select-type",
+    "storageClass",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
 };
 
 static void signature_make(struct str secret, struct str text, struct buf *out)
@@ -174,7 +202,8 @@ int s3_sigv2_check(struct s3_request *r, struct err *err)
     if (!buf_ok(&text)) {
         return err_aws(err, ERR_LIMIT, "InvalidRequest", "The request has too many headers");
     }
-    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .presigned = true,
+    r->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED,
+                            .presigned = true,
                             .unchecked = r->api->settings->insecure};
     snprintf(r->auth.access_key, sizeof r->auth.access_key, STR_FMT, STR_ARG(access_key));
     TRY(s3_sigv2_compare(r, access_key, header_or_param(r, "x-amz-security-token"), buf_str(&text),

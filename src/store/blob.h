@@ -26,8 +26,7 @@ void blob_remove(const char *store_dir, const struct blob_id *id); // best effor
 // Both block, for pool threads. blob_clone makes a second blob of the same bytes, durable, by a link
 // where the file system can (a blob never changes), else by copying. blob_copy appends `size` bytes
 // of `from` at `offset` to `to`, in the kernel where it can.
-MUST_CHECK int blob_clone(const char *store_dir, int fd, const struct blob_id *id,
-                          struct err *err);
+MUST_CHECK int blob_clone(const char *store_dir, int fd, const struct blob_id *id, struct err *err);
 MUST_CHECK int blob_copy(int to, int from, uint64_t offset, uint64_t size, struct err *err);
 MUST_CHECK int blob_write(int fd, struct str bytes, struct err *err); // all of them
 

@@ -69,8 +69,8 @@ int notification_each(struct db *db, struct str bucket,
     query_bind_str(q, 1, str_not_null(bucket));
     int rc;
     while ((rc = query_step(q, err)) == 1) {
-        struct notification n = {query_str(q, 0), query_str(q, 1), query_str(q, 2),
-                                 query_str(q, 3), query_str(q, 4)};
+        struct notification n = {query_str(q, 0), query_str(q, 1), query_str(q, 2), query_str(q, 3),
+                                 query_str(q, 4)};
         rc = each(ctx, &n);
         if (rc < 0) {
             break;

@@ -15,8 +15,8 @@ struct notification {
 
 // Replaces all of the bucket's. ERR_NOT_FOUND as NoSuchBucket.
 MUST_CHECK int notification_replace(struct db *db, struct str bucket,
-                                    const struct notification *list, size_t count,
-                                    bool eventbridge, struct err *err);
+                                    const struct notification *list, size_t count, bool eventbridge,
+                                    struct err *err);
 // `each` returns 0 to go on, < 0 to end with that; its views live until it returns. A bucket that
 // is not there has none.
 MUST_CHECK int notification_each(struct db *db, struct str bucket,

@@ -61,8 +61,8 @@ static const char get_sql[] = "SELECT " OBJECT_COLUMNS " FROM bucket b JOIN obje
 static const char get_data_sql[] = "SELECT " OBJECT_COLUMNS ", o.data FROM bucket b JOIN object o "
                                    "ON o.bucket = b.id WHERE b.name = ? AND o.key = ?";
 
-int object_get(struct db *db, struct str bucket, struct str key, bool with_data,
-               struct object *ret, struct err *err)
+int object_get(struct db *db, struct str bucket, struct str key, bool with_data, struct object *ret,
+               struct err *err)
 {
     struct query *q = NULL;
     TRY(db_query(db, with_data ? get_data_sql : get_sql, &q, err));
@@ -88,7 +88,7 @@ int object_get(struct db *db, struct str bucket, struct str key, bool with_data,
             .data = with_data ? query_str(q, 12) : (struct str){0},
         };
         struct str *const views[] = {
-            &o.bucket, &o.key, &o.etag, &o.storage_class, &o.sum_name, &o.sum_type,
+            &o.bucket, &o.key,  &o.etag, &o.storage_class, &o.sum_name, &o.sum_type,
             &o.sum,    &o.blob, &o.tags, &o.headers,       &o.parts,    &o.data,
         };
         o.memory = str_pack(views, ARRAY_SIZE(views));
@@ -138,8 +138,7 @@ static int condition_check(const struct object_condition *condition, const struc
     }
     bool any = str_eq(condition->if_match, STR("*"));
     if ((condition->if_none_match && present->exists) ||
-        (condition->if_match.size && !any &&
-         !str_eq(condition->if_match, str_of(present->etag)))) {
+        (condition->if_match.size && !any && !str_eq(condition->if_match, str_of(present->etag)))) {
         return err_aws(err, ERR_INVALID, "PreconditionFailed",
                        "At least one of the pre-conditions you specified did not hold");
     }
@@ -180,8 +179,8 @@ static void object_bind(struct query *q, int64_t bucket, const struct object *o,
     query_bind_blob(q, 15, o->blob.size ? (struct str){0} : str_not_null(o->data));
 }
 
-int object_put(struct db *db, const struct object *object,
-               const struct object_condition *condition, struct object_change *ret, struct err *err)
+int object_put(struct db *db, const struct object *object, const struct object_condition *condition,
+               struct object_change *ret, struct err *err)
 {
     CHECK(object->blob.size ? object->data.size == 0 : object->data.size == object->size);
     int64_t bucket = bucket_id(db, object->bucket, err);
@@ -263,9 +262,9 @@ int object_tags_set(struct db *db, struct str bucket, struct str key, struct str
     query_bind_i64(q, 2, id);
     query_bind_str(q, 3, str_not_null(key));
     TRY(query_run(q, err));
-    return db_changes(db) ? 0
-                          : err_aws(err, ERR_NOT_FOUND, "NoSuchKey",
-                                    "The specified key does not exist.");
+    return db_changes(db)
+               ? 0
+               : err_aws(err, ERR_NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
 }
 
 struct str object_header(const struct object *object, const char *name)

@@ -73,8 +73,8 @@ MUST_CHECK int object_tags_set(struct db *db, struct str bucket, struct str key,
 // The bytes of an object, for whoever hands them on.
 struct object_content {
     uint64_t size;
-    int fd;           // a blob, from offset 0, the caller's to close; -1 when the bytes are in data
-    struct buf data;  // the caller's to free
+    int fd;          // a blob, from offset 0, the caller's to close; -1 when the bytes are in data
+    struct buf data; // the caller's to free
     char etag[80];
     char content_type[128];
 };

@@ -119,8 +119,7 @@ int upload_delete(struct db *db, struct str id, struct blob_list *blobs, struct 
     return db_changes(db) ? 0 : no_such_upload(err);
 }
 
-int upload_delete_bucket(struct db *db, struct str bucket, struct blob_list *blobs,
-                         struct err *err)
+int upload_delete_bucket(struct db *db, struct str bucket, struct blob_list *blobs, struct err *err)
 {
     int64_t id = bucket_id(db, bucket, err);
     if (id < 0) {
@@ -144,8 +143,8 @@ int upload_delete_bucket(struct db *db, struct str bucket, struct blob_list *blo
 }
 
 int upload_each(struct db *db, struct str bucket, struct str prefix, struct str after_key,
-                struct str after_id, int (*each)(void *ctx, const struct upload *upload),
-                void *ctx, struct err *err)
+                struct str after_id, int (*each)(void *ctx, const struct upload *upload), void *ctx,
+                struct err *err)
 {
     int64_t id = bucket_id(db, bucket, err);
     if (id < 0) {

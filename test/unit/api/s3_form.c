@@ -47,12 +47,15 @@ static int parse(struct s3_form *form, struct str body, size_t piece, struct see
     return s3_form_end(form, err);
 }
 
-static const struct str good =
-    STR("--b;1" PART("key") "a/${filename}\r\n--b;1\r\ncontent-disposition:form-data;name=\"e\"\r\n"
-        "Content-Type: text/plain\r\n\r\n\r\n--b;1" PART("quoted\\\"; x=\\\"") "v\0w\r\n"
-        "--b;1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"C:\\\\a; b.jpg\"\r\n"
-        "Content-Type: image/jpeg\r\n\r\n"
-        "data\r\n--b;\r\n--b\0\r\n\r\n--b;1" PART("late") "ignored\r\n--b;1--\r\nepilogue");
+static const struct str good = STR(
+    "--b;1" PART("key") "a/${filename}\r\n--b;1\r\ncontent-disposition:form-data;name=\"e\"\r\n"
+                        "Content-Type: text/plain\r\n\r\n\r\n--b;1" PART(
+                            "quoted\\\"; x=\\\"") "v\0w\r\n"
+                                                  "--b;1\r\nContent-Disposition: form-data; "
+                                                  "name=\"file\"; filename=\"C:\\\\a; b.jpg\"\r\n"
+                                                  "Content-Type: image/jpeg\r\n\r\n"
+                                                  "data\r\n--b;\r\n--b\0\r\n\r\n--b;1" PART(
+                                                      "late") "ignored\r\n--b;1--\r\nepilogue");
 
 static void form_is_read_in_pieces_of_any_size(void **state)
 {
@@ -108,9 +111,9 @@ static void forms_that_are_none(void **state)
         assert_string_equal(err.aws, cases[i].aws);
         buf_done(&seen.data);
     }
-    static const char *const types[] = {"", "text/plain", "multipart/form-data",
-                                        "multipart/form-data; boundary=",
-                                        "multipart/mixed; boundary=x"};
+    static const char *const types[] = {
+        "", "text/plain", "multipart/form-data",
+        "multipart/form-data; boundary=", "multipart/mixed; boundary=x"};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         struct s3_form form;
         struct err err = {0};
@@ -177,9 +180,8 @@ static void policies_that_hold(void **state)
                      0);
     assert_int_equal(bounds.least, 3);
     assert_int_equal(bounds.most, 5);
-    assert_int_equal(policy("{" LIVE "\"conditions\": [[\"eq\", \"$KEY\", \"user/x.jpg\"]]}",
-                            &bounds, &err),
-                     0);
+    assert_int_equal(
+        policy("{" LIVE "\"conditions\": [[\"eq\", \"$KEY\", \"user/x.jpg\"]]}", &bounds, &err), 0);
     assert_int_equal(bounds.most, UINT64_MAX);
 }
 

@@ -61,10 +61,12 @@ static void hosts_name_buckets(void **state)
 static void bucket_names(void **state)
 {
     (void)state;
-    static const char *const good[] = {"abc", "a-b", "a.b", "123", "1.2.3", "1.2.3.4.5", "256.1.1.1"};
-    static const char *const bad[] = {"",     "ab",  "-ab",   "ab-",     ".ab", "ab.",
-                                      "a..b", "aBc", "a_b",   "1.2.3.4", "a b", "xn--abc",
-                                      "a/b",  "a%b", "\xc3\xa9t\xc3\xa9", "ab-s3alias"};
+    static const char *const good[] = {"abc",   "a-b",       "a.b",      "123",
+                                       "1.2.3", "1.2.3.4.5", "256.1.1.1"};
+    static const char *const bad[] = {"",          "ab",      "-ab", "ab-", ".ab",
+                                      "ab.",       "a..b",    "aBc", "a_b", "1.2.3.4",
+                                      "a b",       "xn--abc", "a/b", "a%b", "\xc3\xa9t\xc3\xa9",
+                                      "ab-s3alias"};
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         assert_true(s3_bucket_name_ok(str_of(good[i])));
     }
@@ -111,9 +113,9 @@ static void ranges(void **state)
 static void ranges_that_are_none(void **state)
 {
     (void)state;
-    static const char *const ignored[] = {"",          "bytes=",     "bytes=-", "bytes=5-2", "5-6",
-                                          "bytes=a-b", "bytes=1-2,3-4", "bytes=1", "items=1-2",
-                                          "bytes=99999999999999999999-"};
+    static const char *const ignored[] = {
+        "",          "bytes=",        "bytes=-", "bytes=5-2", "5-6",
+        "bytes=a-b", "bytes=1-2,3-4", "bytes=1", "items=1-2", "bytes=99999999999999999999-"};
     struct err err = {0};
     struct s3_range range = {7, 7};
     for (size_t i = 0; i < ARRAY_SIZE(ignored); i++) {
@@ -229,14 +231,17 @@ static void tags_that_are_none(void **state)
 {
     (void)state;
     struct err err = {0};
-    static const char *const queries[] = {"a=1&a=2", "=1", "a=1&b=2&c=3", "aws:x=1", "%ff=1",
-                                          "a=%"};
+    static const char *const queries[] = {"a=1&a=2", "=1",    "a=1&b=2&c=3",
+                                          "aws:x=1", "%ff=1", "a=%"};
     for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
         CLEAN(buf_done) struct buf out = BUF_INIT(10000);
         assert_int_equal(s3_tags_from_query(str_of(queries[i]), 2, &out, &err), ERR_INVALID);
     }
     static const char *const documents[] = {
-        "", "<Tagging/>", "<TagSet/>", "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
+        "",
+        "<Tagging/>",
+        "<TagSet/>",
+        "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
         "<Tagging><TagSet><Tag><Value>a</Value></Tag></TagSet></Tagging>",
         "<Other><TagSet></TagSet></Other>"};
     for (size_t i = 0; i < ARRAY_SIZE(documents); i++) {

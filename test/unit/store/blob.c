@@ -115,9 +115,9 @@ static void sweep_of_nothing_fails_in_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(blob_is_written_and_read),      TEST(blob_names_are_used_once),
-        TEST(blob_may_be_read_when_removed), TEST(blob_clone_outlives_the_first),
-        TEST(blob_copy_takes_a_range),       TEST(sweep_removes_orphans_only),
+        TEST(blob_is_written_and_read),        TEST(blob_names_are_used_once),
+        TEST(blob_may_be_read_when_removed),   TEST(blob_clone_outlives_the_first),
+        TEST(blob_copy_takes_a_range),         TEST(sweep_removes_orphans_only),
         TEST(sweep_of_nothing_fails_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

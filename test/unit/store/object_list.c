@@ -18,8 +18,8 @@ static void prefix_seen(void *ctx, struct str prefix)
 static const char *list(const char *prefix, const char *delimiter, const char *after, int max)
 {
     struct object_list list = {
-        STR("b"), str_of(prefix), str_of(delimiter), str_of(after), max,
-        object_seen, prefix_seen, &seen,
+        STR("b"), str_of(prefix), str_of(delimiter), str_of(after),
+        max,      object_seen,    prefix_seen,       &seen,
     };
     CLEAN(buf_done) struct buf last = BUF_INIT(2000);
     buf_clear(&seen);
@@ -35,9 +35,8 @@ static const char *list(const char *prefix, const char *delimiter, const char *a
 static void some_make(void)
 {
     bucket_make("b");
-    const char *const keys[] = {"z",        "a/1",      "a/2",   "a/b/3", "a",
-                                "a-0",      "b/",       "\xc3\xa9/x", "Z",
-                                "b//c",     "\xf0\x9f\x90\xb1"};
+    const char *const keys[] = {"z",          "a/1", "a/2",  "a/b/3",           "a", "a-0", "b/",
+                                "\xc3\xa9/x", "Z",   "b//c", "\xf0\x9f\x90\xb1"};
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         object_make("b", keys[i]);
     }
@@ -68,7 +67,7 @@ static void keys_are_rolled_up(void **state)
     assert_string_equal(list("b/", "/", "", 100), "b/ [b//] ");
     assert_string_equal(list("", "a/", "", 100),
                         "Z a a-0 [a/] b/ b//c z \xc3\xa9/x \xf0\x9f\x90\xb1 ");
-    assert_string_equal(list("", "/", "a/", 2), "[b/] z ... z");     // after all of a/
+    assert_string_equal(list("", "/", "a/", 2), "[b/] z ... z");      // after all of a/
     assert_string_equal(list("", "/", "a/1", 2), "[a/] [b/] ... b/"); // in the middle of it
 }
 

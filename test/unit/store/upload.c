@@ -88,16 +88,15 @@ static void uploads_are_listed(void **state)
     upload_make("a", "3");
     upload_make("z", "4");
     CLEAN(buf_done) struct buf seen = BUF_INIT(100);
-    assert_int_equal(
-        upload_each(db, STR("b"), STR(""), STR(""), STR(""), upload_add, &seen, &err), 0);
+    assert_int_equal(upload_each(db, STR("b"), STR(""), STR(""), STR(""), upload_add, &seen, &err),
+                     0);
     assert_string_equal(buf_text(&seen), "a/3 k/1 k/2 z/4 ");
     buf_clear(&seen);
     assert_int_equal(
         upload_each(db, STR("b"), STR("k"), STR("k"), STR("1"), upload_add, &seen, &err), 0);
     assert_string_equal(buf_text(&seen), "k/2 ");
-    assert_int_equal(
-        upload_each(db, STR("x"), STR(""), STR(""), STR(""), upload_add, &seen, &err),
-        ERR_NOT_FOUND);
+    assert_int_equal(upload_each(db, STR("x"), STR(""), STR(""), STR(""), upload_add, &seen, &err),
+                     ERR_NOT_FOUND);
 }
 
 int main(void)
