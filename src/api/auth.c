@@ -199,6 +199,12 @@ static int session_find(struct api *api, const struct http_request *req, struct 
     return 0;
 }
 
+void auth_stop(struct api *api)
+{
+    sigv4_key_cache_free(api->keys);
+    api->keys = NULL;
+}
+
 int auth_headers(struct api *api, const struct http_request *req, enum auth_style style,
                  struct auth *ret, struct err *err)
 {

@@ -41,10 +41,10 @@ struct auth {
     char access_key[129], region[65], service[65]; // empty when anonymous
     char date[17]; // of the signature: "20150830T123600Z"; the scope's is its first 8
     bool anonymous, presigned;
-    bool unchecked;        // --insecure: no signature is checked, a chunk's neither
+    bool unchecked;              // --insecure: no signature is checked, a chunk's neither
     char role[300], session[65]; // of temporary credentials: the role's ARN, the session's name
-    char signature[65];    // the seed of a chunk signature chain
-    unsigned char key[32]; // the signing key, for the same
+    char signature[65];          // the seed of a chunk signature chain
+    unsigned char key[32];       // the signing key, for the same
 };
 
 MUST_CHECK int auth_headers(struct api *api, const struct http_request *req, enum auth_style style,
@@ -62,6 +62,8 @@ static inline bool auth_wants_hash(const struct auth *auth)
 // The secret of an access key; 0, or ERR_DENIED in the style's words. For POST policies and presigning.
 MUST_CHECK int auth_secret(struct api *api, struct str access_key, enum auth_style style,
                            struct str *ret, struct err *err);
+
+void auth_stop(struct api *api); // forgets the signing keys
 
 // Appends S3's further members of an <Error> about authentication: StringToSign and CanonicalRequest
 // for SignatureDoesNotMatch, the times for RequestTimeTooSkewed, …; nothing for other errors.

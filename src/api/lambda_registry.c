@@ -712,6 +712,7 @@ int lambda_start(struct api *api, struct err *err)
 void lambda_stop(struct api *api)
 {
     struct lambda *lambda = MOVE(api->lambda);
+    auth_stop(api); // nobody asks after this
     if (!lambda) {
         return;
     }
