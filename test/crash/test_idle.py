@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is idle costs nothing: instances are gone, and the server is not woken once."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import processes
+from conftest import PATIENCE_S, zip_of
+from support import function_make, instances, wait_until
+
+QUIET_S = float(os.environ.get("ROUSE_QUIET_S", "3"))
+
+
+def rouse_and_rest(make_server, *options):
+    server = make_server("--insecure", "--idle", "1s", *options)
+    lam = function_make(server, {"model.yaml": "task: echo\n"}, zip_of=zip_of)
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="uploads")
+    for number in range(20):
+        s3.put_object(Bucket="uploads", Key=str(number), Body=b"x" * 100_000)
+        assert lam.invoke(FunctionName="f", Payload=b"1")["Payload"].read() == b"1"
+    s3.close()
+    lam.close()
+    return server
+
+
+def at_rest(server):
+    """Nothing but the server and its templates; and its threads that wait for work have ended."""
+    def only_templates():
+        tree = processes.below(server.process.pid)
+        return instances(server) == 0 and len(tree) <= 2 and len(os.listdir(f"/proc/{server.process.pid}/task")) <= 2
+    assert wait_until(only_templates, PATIENCE_S), [
+        processes.table().get(pid) for pid, _ in processes.below(server.process.pid)]
+    time.sleep(1)
+
+
+def test_nobody_wakes(make_server):
+    server = rouse_and_rest(make_server)
+    at_rest(server)
+    everybody = [server.process.pid, *(pid for pid, _ in processes.below(server.process.pid))]
+    before = {pid: processes.switches(pid) for pid in everybody}
+    time.sleep(QUIET_S)
+    assert {pid: processes.switches(pid) for pid in everybody} == before
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace here")
+def test_no_system_call(make_server):
+    server = rouse_and_rest(make_server)
+    at_rest(server)
+    trace = subprocess.Popen(["strace", "-c", "-f", "-p", str(server.process.pid)],
+                             stderr=subprocess.PIPE, text=True)
+    time.sleep(QUIET_S)
+    trace.send_signal(signal.SIGINT)
+    _, text = trace.communicate(timeout=PATIENCE_S)
+    if "Operation not permitted" in text or "attached" not in text:
+        pytest.skip("this machine does not let strace look: " + text.strip()[:200])
+    calls = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .* (\w+)$", text, re.MULTILINE)
+    assert [call for call in calls if call[1] != "total"] == [], text
+
+
+def test_templates_go_too(make_server):
+    server = rouse_and_rest(make_server, "--template-idle", "2s")
+    assert wait_until(lambda: instances(server) == 0 and not processes.below(server.process.pid),
+                      PATIENCE_S)
+    lam = server.client("lambda")
+    answer = lam.invoke(FunctionName="f", Payload=b"2")
+    assert answer["Payload"].read() == b"2"
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-rouse-tier"] == "cold"
