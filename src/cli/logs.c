@@ -56,11 +56,15 @@ static void print_line(const struct follow *follow, struct str line)
         cli_print_json_line(object);
         return;
     }
+    if (terminal_is_tty() && time.at) {
+        time = str_n(time.at + 11, 12); // the day is known to whoever looks
+    }
     bool frame = str_starts(line, STR("START ")) || str_starts(line, STR("END "));
     bool report = str_starts(line, STR("REPORT "));
     enum colour colour = frame ? DIM : report ? BOLD : PLAIN;
     printf("%s" STR_FMT "%s%s%s" STR_FMT "%s\n", terminal_on(DIM, false), STR_ARG(time),
-           terminal_off(false), time.at ? "\t" : "", terminal_on(colour, false), STR_ARG(line),
+           terminal_off(false), time.at ? terminal_is_tty() ? " " : "\t" : "",
+           terminal_on(colour, false), STR_ARG(line),
            terminal_off(false));
 }
 
