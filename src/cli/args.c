@@ -51,8 +51,8 @@ static int keep(struct args *args, const struct option *option, const char *valu
 }
 
 // `inlined` is what stood after '=' or the letter, or NULL. *at moves on when the value is the next word.
-static int keep_option(struct args *args, const struct option *option, const char *inlined, int argc,
-                       char **argv, int *at, struct err *err)
+static int keep_option(struct args *args, const struct option *option, const char *inlined,
+                       int argc, char **argv, int *at, struct err *err)
 {
     if (!option->value) {
         return inlined ? err_set(err, ERR_INVALID, "--%s takes no value", option->name)

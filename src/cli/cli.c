@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 const struct verb *const cli_verbs[] = {
-    &verb_serve, &verb_env,    &verb_create, &verb_deploy, &verb_info, &verb_invoke, &verb_logs,
+    &verb_serve,  &verb_env,   &verb_create, &verb_deploy, &verb_info, &verb_invoke,  &verb_logs,
     &verb_remove, &verb_model, &verb_put,    &verb_get,    &verb_ls,   &verb_version, &verb_help,
 };
 const size_t cli_verb_count = ARRAY_SIZE(cli_verbs);
@@ -115,8 +115,9 @@ int cli_main(int argc, char **argv)
     if (!verb) {
         terminal_setup(false);
         const char *meant = cli_nearest_verb(str_of(name));
-        terminal_error("there is no \"rouse %s\"%s%s%s", name, meant ? ", did you mean \"rouse " : "",
-                       meant ? meant : ". See rouse help", meant ? "\"?" : "");
+        terminal_error("there is no \"rouse %s\"%s%s%s", name,
+                       meant ? ", did you mean \"rouse " : "", meant ? meant : ". See rouse help",
+                       meant ? "\"?" : "");
         return err_exit_status(ERR_INVALID);
     }
     char *alone[] = {"help", NULL};

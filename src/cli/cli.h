@@ -37,12 +37,16 @@ extern const size_t cli_verb_count;
 #define REMOTE_OPTIONS                                                                             \
     {"endpoint-url", 0, "URL", "the server (else AWS_ENDPOINT_URL, else the local one)"},          \
         {"data", 0, "DIR", "data folder of the local server, for its address and credentials"},    \
-        {"json", 0, NULL, "print JSON"}
+    {                                                                                              \
+        "json", 0, NULL, "print JSON"                                                              \
+    }
 #define SERVICE_OPTIONS                                                                            \
     {"config", 'c', "FILE", "the service's file (serverless.yml)"},                                \
         {"stage", 's', "STAGE", "stage (else the file's, else dev)"},                              \
         {"region", 'r', "REGION", "region (else the file's, else us-east-1)"},                     \
-        {"param", 0, "KEY=VALUE", "a value for ${param:KEY}; may be repeated"}
+    {                                                                                              \
+        "param", 0, "KEY=VALUE", "a value for ${param:KEY}; may be repeated"                       \
+    }
 
 // ---- parsed options; borrowed from argv
 
@@ -76,8 +80,8 @@ const struct verb *cli_verb(struct str name);
 // "did you mean …": the nearest verb's name, or NULL.
 const char *cli_nearest_verb(struct str name);
 void cli_help(const struct verb *verb, struct buf *out); // NULL: of the whole program
-void cli_markdown(struct buf *out); // docs/cli.md
-void cli_man(struct buf *out);      // docs/rouse.1
+void cli_markdown(struct buf *out);                      // docs/cli.md
+void cli_man(struct buf *out);                           // docs/rouse.1
 
 // Prints JSON with a newline, indented on a terminal.
 void cli_print_json(const json_t *json);

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_MAX_SIZE  40
-#define TEMPLATE_MAX   16
-#define FILE_SIZE_MAX  (256 * 1024)
+#define NAME_MAX_SIZE 40
+#define TEMPLATE_MAX  16
+#define FILE_SIZE_MAX (256 * 1024)
 
 static const struct option options[] = {
     {"template", 't', "NAME", "onnx-image-classifier (the only one so far)"},
@@ -105,8 +105,10 @@ static int check_name(const char *name, struct err *err)
         fine = fine && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-');
     }
     return fine ? 0
-                : err_set(err, ERR_INVALID, "\"%s\" cannot be a name: 2 to %d of a-z, 0-9 and -, "
-                          "beginning with a letter; give one with --name", name, NAME_MAX_SIZE);
+                : err_set(err, ERR_INVALID,
+                          "\"%s\" cannot be a name: 2 to %d of a-z, 0-9 and -, "
+                          "beginning with a letter; give one with --name",
+                          name, NAME_MAX_SIZE);
 }
 
 static const char *value_of(const struct project *project, struct str key)
@@ -124,10 +126,11 @@ static const char *value_of(const struct project *project, struct str key)
         return project->labels_file ? "" : " (yours; then name it in `model.yaml`)";
     }
     if (str_eq(key, STR("labels"))) {
-        return project->labels_file ? "labels: labels.txt     # one name per line, in the order of the "
-                                      "outputs"
-                                    : "# labels: labels.txt   # one name per line, in the order of the "
-                                      "outputs";
+        return project->labels_file
+                   ? "labels: labels.txt     # one name per line, in the order of the "
+                     "outputs"
+                   : "# labels: labels.txt   # one name per line, in the order of the "
+                     "outputs";
     }
     return NULL;
 }
@@ -219,7 +222,8 @@ static void print_next_steps(const struct project *project)
            terminal_off(false), project->name, project->path, project->template);
     if (!project->model_file) {
         printf("\nPut your model there as %s/%s and, if it has classes, their names into\n"
-               "labels.txt (see model.yaml). Then:\n", project->path, project->model);
+               "labels.txt (see model.yaml). Then:\n",
+               project->path, project->model);
     }
     printf("\n  cd %s\n  rouse deploy\n", project->path);
 }
@@ -261,8 +265,9 @@ const struct verb verb_create = {
     .name = "create",
     .usage = "--template NAME --path DIR [--name NAME] [--model FILE] [--labels FILE]",
     .summary = "write a small commented project",
-    .details = "With --model the project is ready for rouse deploy; without, it says where your model "
-               "goes. Files that\nare there already are never overwritten.",
+    .details =
+        "With --model the project is ready for rouse deploy; without, it says where your model "
+        "goes. Files that\nare there already are never overwritten.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

@@ -105,7 +105,8 @@ static void print_result(const struct deploy *deploy, int64_t seconds)
         CLEAN(buf_done) struct buf size = BUF_INIT(64);
         size_add_human(&size, f->size);
         if (deploy_wants(deploy, f)) {
-            printf("  %s: %s %s(%s)%s\n", f->wanted->key, f->wanted->name, dim, buf_text(&size), off);
+            printf("  %s: %s %s(%s)%s\n", f->wanted->key, f->wanted->name, dim, buf_text(&size),
+                   off);
         }
     }
 }
@@ -148,12 +149,13 @@ static int run(const struct args *args, struct err *err)
     int64_t began_us = clock_mono_us();
     CLEAN(serverless_free_clean) struct serverless *service = NULL;
     TRY(project_load(args, &service, err));
-    CLEAN(deploy_done) struct deploy deploy = {.args = args,
-                                               .service = service,
-                                               .count = service->function_count,
-                                               .only = args_get(args, "function"),
-                                               .force = args_has(args, "force"),
-                                               .verbose = args_has(args, "verbose")};
+    CLEAN(deploy_done)
+    struct deploy deploy = {.args = args,
+                            .service = service,
+                            .count = service->function_count,
+                            .only = args_get(args, "function"),
+                            .force = args_has(args, "force"),
+                            .verbose = args_has(args, "verbose")};
     deploy.functions = mem_alloc((deploy.count + 1) * sizeof *deploy.functions);
     for (size_t i = 0; i < deploy.count; i++) {
         deploy.functions[i].wanted = &service->functions[i];
@@ -176,9 +178,10 @@ const struct verb verb_deploy = {
     .name = "deploy",
     .usage = "[--stage STAGE] [--function NAME] [options]",
     .summary = "package the project of this folder and put it on the server",
-    .details = "Reads serverless.yml. Creates what is not there, changes what differs, deletes functions "
-               "that an earlier\ndeployment made and the file no longer has. Buckets are made, never "
-               "deleted.",
+    .details =
+        "Reads serverless.yml. Creates what is not there, changes what differs, deletes functions "
+        "that an earlier\ndeployment made and the file no longer has. Buckets are made, never "
+        "deleted.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

@@ -9,10 +9,10 @@ enum deploy_action { DEPLOY_SAME, DEPLOY_CREATED, DEPLOY_UPDATED };
 
 struct deploy_function {
     const struct serverless_function *wanted;
-    char *zip;          // path of its package
-    char hash[45];      // CodeSha256 of it
+    char *zip;     // path of its package
+    char hash[45]; // CodeSha256 of it
     uint64_t size;
-    char *arn;          // once the server has it
+    char *arn; // once the server has it
     enum deploy_action action;
 };
 
@@ -20,12 +20,12 @@ struct deploy {
     const struct args *args;
     const struct serverless *service;
     struct remote remote;
-    json_t *state, *next;  // what the last deployment left (project.h), and what this one leaves
+    json_t *state, *next; // what the last deployment left (project.h), and what this one leaves
     struct deploy_function *functions;
     size_t count;
-    const char *only;      // --function, or NULL
+    const char *only; // --function, or NULL
     bool force, verbose;
-    unsigned changes;      // on the server
+    unsigned changes; // on the server
 };
 
 bool deploy_wants(const struct deploy *deploy, const struct deploy_function *f); // --function
@@ -48,5 +48,5 @@ MUST_CHECK int deploy_buckets(struct deploy *deploy, struct err *err);
 // Each bucket's notifications: ours replaced, other functions' kept.
 MUST_CHECK int deploy_notifications(struct deploy *deploy, struct err *err);
 // For rouse remove: takes away what notifies functions with these names (a JSON array).
-MUST_CHECK int notifications_remove(struct remote *remote, const char *bucket,
-                                    const json_t *names, struct err *err);
+MUST_CHECK int notifications_remove(struct remote *remote, const char *bucket, const json_t *names,
+                                    struct err *err);

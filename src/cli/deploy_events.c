@@ -16,7 +16,8 @@ static bool has(const json_t *names, struct str name)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)(uintptr_t)names, i, one) {
+    json_array_foreach((json_t *)(uintptr_t)names, i, one)
+    {
         if (str_eq(json_str(one), name)) {
             return true;
         }
@@ -50,8 +51,10 @@ static int need_bucket(struct deploy *deploy, const char *bucket, bool existing,
         return rc < 0 ? rc : 0;
     }
     if (existing) {
-        return err_set(err, ERR_NOT_FOUND, "bucket %s is not there, and \"existing: true\" says that it is "
-                       "not to be made", bucket);
+        return err_set(err, ERR_NOT_FOUND,
+                       "bucket %s is not there, and \"existing: true\" says that it is "
+                       "not to be made",
+                       bucket);
     }
     terminal_status("Making bucket %s", bucket);
     TRY(remote_s3_bucket_make(&deploy->remote, bucket, err));
@@ -209,7 +212,8 @@ static bool same_set(const json_t *a, const json_t *b)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)(uintptr_t)a, i, one) {
+    json_array_foreach((json_t *)(uintptr_t)a, i, one)
+    {
         if (!has(b, json_str(one))) {
             return false;
         }
@@ -230,8 +234,9 @@ static int add_ours(struct deploy *deploy, const char *bucket, struct buf *out, 
                 continue;
             }
             CLEAN_MEM char *id = mem_printf("%s-%zu", f->wanted->name, ++number);
-            CLEAN_MEM char *text = mem_printf("%s\n%s,\n%s\n%s", f->arn, b->event,
-                                              b->prefix ? b->prefix : "", b->suffix ? b->suffix : "");
+            CLEAN_MEM char *text =
+                mem_printf("%s\n%s,\n%s\n%s", f->arn, b->event, b->prefix ? b->prefix : "",
+                           b->suffix ? b->suffix : "");
             if (has(meanings, str_of(text))) {
                 continue; // written twice in the file
             }
@@ -279,7 +284,8 @@ static json_t *own_names(const struct deploy *deploy)
     }
     const char *key;
     json_t *row;
-    json_object_foreach(json_object_get(deploy->state, "functions"), key, row) {
+    json_object_foreach(json_object_get(deploy->state, "functions"), key, row)
+    {
         if (!deploy->only) {
             add(names, json_str(json_object_get(row, "name")));
         }
@@ -300,10 +306,12 @@ int deploy_notifications(struct deploy *deploy, struct err *err)
     size_t i;
     json_t *one;
     size_t current = json_array_size(buckets);
-    json_array_foreach(json_object_get(deploy->state, "notified"), i, one) {
+    json_array_foreach(json_object_get(deploy->state, "notified"), i, one)
+    {
         add(buckets, json_str(one));
     }
-    json_array_foreach(buckets, i, one) {
+    json_array_foreach(buckets, i, one)
+    {
         CLEAN_MEM char *bucket = str_dup(json_str(one));
         int there = i < current ? 1 : remote_s3_bucket_find(&deploy->remote, bucket, err);
         TRY(there);
@@ -326,5 +334,6 @@ int notifications_remove(struct remote *remote, const char *bucket, const json_t
     xml_open_ns(&out, "NotificationConfiguration", XML_NS_S3);
     keep_others(root, names, &out, before);
     xml_close(&out, "NotificationConfiguration");
-    return json_array_size(before) ? remote_s3_notifications_put(remote, bucket, buf_str(&out), err) : 0;
+    return json_array_size(before) ? remote_s3_notifications_put(remote, bucket, buf_str(&out), err)
+                                   : 0;
 }

@@ -11,7 +11,8 @@
 #include "format/json.h"
 #include "format/uri.h"
 
-#define INLINE_MAX (16u * 1024 * 1024) // larger packages go by S3, so that nobody holds them as text
+#define INLINE_MAX                                                                                 \
+    (16u * 1024 * 1024) // larger packages go by S3, so that nobody holds them as text
 
 // ---- code
 
@@ -54,7 +55,8 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     json_put_str(object, "Runtime", str_of(w->runtime));
     json_put_str(object, "Handler", str_of(w->handler));
     json_put_str(object, "Description", str_of(w->description ? w->description : ""));
-    json_put_str(object, "Role", str_of(w->role && strncmp(w->role, "arn:", 4) == 0 ? w->role : role));
+    json_put_str(object, "Role",
+                 str_of(w->role && strncmp(w->role, "arn:", 4) == 0 ? w->role : role));
     json_put_int(object, "MemorySize", w->memory_mb);
     json_put_int(object, "Timeout", w->timeout_s);
     json_t *environment = json_object();
@@ -71,7 +73,8 @@ static bool is_there(const json_t *there, const json_t *wanted)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)wanted, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)wanted, name, value)
+    {
         const json_t *now = json_object_get(there, name);
         if (json_is_object(value)) {
             if (!is_there(now, value) || json_object_size(now) > json_object_size(value)) {
@@ -208,7 +211,8 @@ static bool same_event_config(const json_t *there, const json_t *wanted)
 
 static int set_event_config(struct deploy *deploy, struct deploy_function *f, struct err *err)
 {
-    CLEAN_MEM char *path = remote_lambda_path("2019-09-25", f->wanted->name, "/event-invoke-config");
+    CLEAN_MEM char *path =
+        remote_lambda_path("2019-09-25", f->wanted->name, "/event-invoke-config");
     CLEAN_JSON json_t *wanted = event_config_of(f);
     CLEAN_JSON json_t *there = NULL;
     CLEAN_JSON json_t *reply = NULL;
@@ -223,8 +227,8 @@ static int set_event_config(struct deploy *deploy, struct deploy_function *f, st
     bool none = json_object_size(wanted) == 0;
     f->action = f->action == DEPLOY_SAME ? DEPLOY_UPDATED : f->action;
     deploy_changed(deploy, "set how %s takes events", f->wanted->name);
-    return remote_lambda_call(&deploy->remote, none ? "DELETE" : "PUT", path, none ? NULL : wanted, &reply,
-                       err);
+    return remote_lambda_call(&deploy->remote, none ? "DELETE" : "PUT", path, none ? NULL : wanted,
+                              &reply, err);
 }
 
 static int set_tags(struct deploy *deploy, struct deploy_function *f, const json_t *there,
@@ -245,7 +249,8 @@ static int set_tags(struct deploy *deploy, struct deploy_function *f, const json
     CLEAN(buf_done) struct buf gone = BUF_INIT(16 * 1024);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)now, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)now, name, value)
+    {
         if (!json_object_get(wanted, name)) {
             buf_printf(&gone, "%stagKeys=", gone.size ? "&" : "");
             uri_encode(&gone, str_of(name), false);
@@ -255,10 +260,8 @@ static int set_tags(struct deploy *deploy, struct deploy_function *f, const json
         return 0;
     }
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
-    struct remote_request request = {.service = "lambda",
-                                     .method = "DELETE",
-                                     .path = buf_text(&path),
-                                     .query = buf_text(&gone)};
+    struct remote_request request = {
+        .service = "lambda", .method = "DELETE", .path = buf_text(&path), .query = buf_text(&gone)};
     deploy_changed(deploy, "untagged %s", f->wanted->name);
     return remote_call(&deploy->remote, &request, &reply, err);
 }
@@ -322,7 +325,8 @@ int deploy_functions(struct deploy *deploy, struct err *err)
             return err_prefix(err, "functions.%s", f->wanted->key);
         }
     }
-    for (size_t i = 0; i < deploy->count; i++) { // now every function that may be a destination is there
+    for (size_t i = 0; i < deploy->count;
+         i++) { // now every function that may be a destination is there
         struct deploy_function *f = &deploy->functions[i];
         if (deploy_wants(deploy, f) && set_event_config(deploy, f, err) < 0) {
             return err_prefix(err, "functions.%s", f->wanted->key);
@@ -349,7 +353,8 @@ int deploy_prune(struct deploy *deploy, struct err *err)
     if (deploy->only) {
         return 0;
     }
-    json_object_foreach(json_object_get(deploy->state, "functions"), key, row) {
+    json_object_foreach(json_object_get(deploy->state, "functions"), key, row)
+    {
         struct str name = json_str(json_object_get(row, "name"));
         if (!serverless_function(deploy->service, str_of(key))) {
             json_object_del(next, key);

@@ -11,8 +11,13 @@
 
 // What the Framework leaves out too.
 static const char *const default_patterns[] = {
-    "!.git/**",         "!.gitignore",   "!.DS_Store",   "!npm-debug.log",
-    "!yarn-*.log",      "!.serverless/**", "!.serverless_plugins/**",
+    "!.git/**",
+    "!.gitignore",
+    "!.DS_Store",
+    "!npm-debug.log",
+    "!yarn-*.log",
+    "!.serverless/**",
+    "!.serverless_plugins/**",
 };
 
 #define PATTERNS_MAX   4096
@@ -50,12 +55,16 @@ static int check_model(const struct deploy *deploy, const struct serverless_func
     CLEAN_MEM char *model_path = below(deploy, model->text.at);
     struct stat st;
     bool there = stat(model_path, &st) == 0;
-    return yaml_fail(err, model, path, there ? "\"" STR_FMT "\" is there but not in the package: see "
-                     "package.patterns" : "there is no file \"" STR_FMT "\": put your model there "
-                     "(rouse create --model FILE copies one)", STR_ARG(model->text));
+    return yaml_fail(err, model, path,
+                     there ? "\"" STR_FMT "\" is there but not in the package: see "
+                             "package.patterns"
+                           : "there is no file \"" STR_FMT "\": put your model there "
+                             "(rouse create --model FILE copies one)",
+                     STR_ARG(model->text));
 }
 
-static size_t add_patterns(const char **into, size_t count, const struct serverless_package *package)
+static size_t add_patterns(const char **into, size_t count,
+                           const struct serverless_package *package)
 {
     for (size_t i = 0; i < package->pattern_count && count < PATTERNS_MAX; i++) {
         into[count++] = package->patterns[i];
@@ -95,9 +104,9 @@ static char *zip_path(const struct deploy *deploy, const struct serverless_funct
 {
     const char *folder = args_get(deploy->args, "package");
     const char *name = is_individual(deploy, f) ? f->key : deploy->service->service;
-    const char *artifact = f->package.artifact           ? f->package.artifact
-                           : is_individual(deploy, f)    ? NULL
-                                                         : deploy->service->package.artifact;
+    const char *artifact = f->package.artifact        ? f->package.artifact
+                           : is_individual(deploy, f) ? NULL
+                                                      : deploy->service->package.artifact;
     *ret_write = !folder && !artifact;
     if (artifact && !folder) {
         return below(deploy, artifact);

@@ -34,8 +34,8 @@ static int run(const struct args *args, struct err *err)
     const struct {
         const char *name, *value;
     } rows[] = {
-        {"AWS_ENDPOINT_URL", remote.endpoint},         {"AWS_ACCESS_KEY_ID", remote.access_key},
-        {"AWS_SECRET_ACCESS_KEY", remote.secret},      {"AWS_REGION", remote.region},
+        {"AWS_ENDPOINT_URL", remote.endpoint},    {"AWS_ACCESS_KEY_ID", remote.access_key},
+        {"AWS_SECRET_ACCESS_KEY", remote.secret}, {"AWS_REGION", remote.region},
         {"AWS_DEFAULT_REGION", remote.region},
     };
     CLEAN(buf_done) struct buf text = BUF_INIT(64 * 1024);
@@ -56,8 +56,9 @@ const struct verb verb_env = {
     .name = "env",
     .usage = "[--data DIR]",
     .summary = "print the export lines for this shell",
-    .details = "eval \"$(rouse env)\" makes the AWS CLI, boto3 and other SDKs in this shell speak to the "
-               "local server.",
+    .details =
+        "eval \"$(rouse env)\" makes the AWS CLI, boto3 and other SDKs in this shell speak to the "
+        "local server.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

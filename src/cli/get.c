@@ -106,7 +106,8 @@ const struct verb verb_get = {
     .name = "get",
     .usage = "s3://BUCKET/KEY [FILE | DIR | -]",
     .summary = "copy an object to a file",
-    .details = "Without a file: to one of the object's name in this folder. \"-\" is standard output.",
+    .details =
+        "Without a file: to one of the object's name in this folder. \"-\" is standard output.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 1,

@@ -54,11 +54,12 @@ void cli_help(const struct verb *verb, struct buf *out)
     for (size_t i = 0; i < cli_verb_count; i++) {
         buf_printf(out, "  rouse %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
     }
-    buf_add_text(out, "\nrouse VERB --help says more of each. A first round:\n\n"
-                      "  rouse serve &\n"
-                      "  eval \"$(rouse env)\"\n"
-                      "  rouse create --template onnx-image-classifier --path cats --model cats.onnx\n"
-                      "  cd cats && rouse deploy\n");
+    buf_add_text(out,
+                 "\nrouse VERB --help says more of each. A first round:\n\n"
+                 "  rouse serve &\n"
+                 "  eval \"$(rouse env)\"\n"
+                 "  rouse create --template onnx-image-classifier --path cats --model cats.onnx\n"
+                 "  cd cats && rouse deploy\n");
 }
 
 // ---- docs/cli.md
@@ -72,8 +73,8 @@ static void add_exit_statuses(struct buf *out, const char *format)
 
 static void verb_markdown(const struct verb *verb, struct buf *out)
 {
-    buf_printf(out, "\n## rouse %s\n\n`rouse %s %s`\n\n%c%s.\n", verb->name, verb->name, verb->usage,
-               verb->summary[0] - ('a' - 'A'), verb->summary + 1);
+    buf_printf(out, "\n## rouse %s\n\n`rouse %s %s`\n\n%c%s.\n", verb->name, verb->name,
+               verb->usage, verb->summary[0] - ('a' - 'A'), verb->summary + 1);
     if (verb->details) {
         buf_printf(out, "\n%s\n", verb->details);
     }
@@ -90,8 +91,8 @@ static void verb_markdown(const struct verb *verb, struct buf *out)
         if (o->letter) {
             buf_printf(out, "-%c`, `", o->letter);
         }
-        buf_printf(out, "--%s%s%s` | %s |\n", o->name, o->value ? " " : "", o->value ? o->value : "",
-                   o->help);
+        buf_printf(out, "--%s%s%s` | %s |\n", o->name, o->value ? " " : "",
+                   o->value ? o->value : "", o->help);
     }
 }
 
@@ -102,11 +103,15 @@ void cli_markdown(struct buf *out)
         "# The command line\n\n"
         "<!-- Written by `rouse help --markdown`; a test compares. -->\n\n"
         "Every verb but `serve` is an HTTP client like any other. Where it finds the server: "
-        "`--endpoint-url`, else\n`AWS_ENDPOINT_URL`, else the address that `rouse serve` left in its data "
-        "folder (`--data`, `ROUSE_DATA`, or\n`~/.local/share/rouse`), else `http://127.0.0.1:4566`. "
-        "Credentials come from `AWS_ACCESS_KEY_ID` and\n`AWS_SECRET_ACCESS_KEY` when the address was "
+        "`--endpoint-url`, else\n`AWS_ENDPOINT_URL`, else the address that `rouse serve` left in "
+        "its data "
+        "folder (`--data`, `ROUSE_DATA`, or\n`~/.local/share/rouse`), else "
+        "`http://127.0.0.1:4566`. "
+        "Credentials come from `AWS_ACCESS_KEY_ID` and\n`AWS_SECRET_ACCESS_KEY` when the address "
+        "was "
         "given, else from the data folder.\n\n"
-        "With `--json` standard output is one JSON value (`logs`: one a line) and an error is JSON on "
+        "With `--json` standard output is one JSON value (`logs`: one a line) and an error is JSON "
+        "on "
         "standard error.\nResults go to standard output, progress and warnings to standard error. "
         "Colours appear on a terminal only,\nand not with `NO_COLOR`.\n\n"
         "| exit status | meaning |\n|---|---|\n| 0 | done |\n");
@@ -169,13 +174,14 @@ static void verb_man(const struct verb *verb, struct buf *out)
 
 void cli_man(struct buf *out)
 {
-    buf_add_text(out, ".\\\" Written by rouse help --man; a test compares.\n"
-                      ".TH ROUSE 1 \"\" \"rouse " ROUSE_VERSION "\" \"User commands\"\n"
-                      ".SH NAME\nrouse \\- a serverless AI platform in one program\n"
-                      ".SH SYNOPSIS\n\\fBrouse\\fR \\fIverb\\fR [\\fIoptions\\fR]\n"
-                      ".SH DESCRIPTION\nEvents rouse functions, functions run models, and when nothing "
-                      "happens nothing runs.\nTools written for AWS work unchanged against "
-                      "AWS_ENDPOINT_URL.\n.SH VERBS\n");
+    buf_add_text(out,
+                 ".\\\" Written by rouse help --man; a test compares.\n"
+                 ".TH ROUSE 1 \"\" \"rouse " ROUSE_VERSION "\" \"User commands\"\n"
+                 ".SH NAME\nrouse \\- a serverless AI platform in one program\n"
+                 ".SH SYNOPSIS\n\\fBrouse\\fR \\fIverb\\fR [\\fIoptions\\fR]\n"
+                 ".SH DESCRIPTION\nEvents rouse functions, functions run models, and when nothing "
+                 "happens nothing runs.\nTools written for AWS work unchanged against "
+                 "AWS_ENDPOINT_URL.\n.SH VERBS\n");
     for (size_t i = 0; i < cli_verb_count; i++) {
         verb_man(cli_verbs[i], out);
     }
@@ -204,7 +210,8 @@ static int run(const struct args *args, struct err *err)
         if (!verb) {
             const char *meant = cli_nearest_verb(name);
             return err_set(err, ERR_INVALID, "there is no \"rouse %s\"%s%s%s", args->rest[0],
-                           meant ? ", did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+                           meant ? ", did you mean \"" : "", meant ? meant : "",
+                           meant ? "\"?" : "");
         }
         cli_help(verb, &text);
     }

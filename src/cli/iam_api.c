@@ -63,9 +63,9 @@ static int pass(struct err *err, int rc, const struct err *told)
 // 1 when it had to be made.
 static int need_role(struct remote *remote, const char *role, struct err *err)
 {
-    static const char trust[] =
-        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":"
-        "[\"lambda.amazonaws.com\"]},\"Action\":[\"sts:AssumeRole\"]}]}";
+    static const char trust[] = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+                                "\"Principal\":{\"Service\":"
+                                "[\"lambda.amazonaws.com\"]},\"Action\":[\"sts:AssumeRole\"]}]}";
     struct err told = {0};
     int rc = run(remote, "GetRole", role, NULL, NULL, &told);
     if (rc != ERR_NOT_FOUND) {
@@ -90,8 +90,7 @@ static int get_policy(struct remote *remote, const char *role, const char *polic
     if (rc < 0) {
         return rc == ERR_NOT_FOUND ? 0 : pass(err, rc, &told);
     }
-    struct str document =
-        xml_child_text(xml_child(root, "GetRolePolicyResult"), "PolicyDocument");
+    struct str document = xml_child_text(xml_child(root, "GetRolePolicyResult"), "PolicyDocument");
     uri_decode_lenient(document, URI_PATH, &text);
     if (json_parse(buf_str(&text), ret, NULL) < 0) {
         *ret = NULL; // whatever it is, it will be replaced

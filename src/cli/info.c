@@ -36,7 +36,8 @@ static int print_server(const struct args *args, struct remote *remote, struct e
     printf("%sendpoint:%s %s\n", terminal_on(DIM, false), terminal_off(false), remote->endpoint);
     const char *key;
     json_t *value;
-    json_object_foreach(info, key, value) {
+    json_object_foreach(info, key, value)
+    {
         print_value(key, value);
     }
     return 0;
@@ -57,8 +58,9 @@ static int fetch_functions(const struct serverless *service, struct remote *remo
         json_put_str(row, "name", str_of(f->name));
         json_put_bool(row, "deployed", rc == 1);
         static const char *const members[][2] = {
-            {"arn", "FunctionArn"}, {"runtime", "Runtime"},   {"state", "State"},
-            {"stateReason", "StateReason"}, {"codeSize", "CodeSize"}, {"lastModified", "LastModified"},
+            {"arn", "FunctionArn"},   {"runtime", "Runtime"},
+            {"state", "State"},       {"stateReason", "StateReason"},
+            {"codeSize", "CodeSize"}, {"lastModified", "LastModified"},
         };
         for (size_t m = 0; m < ARRAY_SIZE(members); m++) {
             json_t *value = json_object_get(config, members[m][1]);
@@ -134,7 +136,8 @@ static int print_project(const struct args *args, const struct serverless *servi
     printf("%sfunctions:%s\n", terminal_on(DIM, false), terminal_off(false));
     const char *key;
     json_t *row;
-    json_object_foreach(functions, key, row) {
+    json_object_foreach(functions, key, row)
+    {
         print_function(key, row);
     }
     print_events(service);
@@ -156,7 +159,8 @@ const struct verb verb_info = {
     .name = "info",
     .usage = "[--server] [options]",
     .summary = "say what is deployed, or how the server is",
-    .details = "In a folder with a serverless.yml: its functions as the server has them. Elsewhere, or with "
+    .details = "In a folder with a serverless.yml: its functions as the server has them. "
+               "Elsewhere, or with "
                "--server: the\nserver's own account of itself.",
     .options = options,
     .option_count = ARRAY_SIZE(options),

@@ -68,8 +68,8 @@ static int check_type(const char *type, struct err *err)
         }
     }
     const char *meant = nearest_word(str_of(type), types, ARRAY_SIZE(types));
-    return err_set(err, ERR_INVALID, "--type %s: must be RequestResponse, Event or DryRun%s%s%s", type,
-                   meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "");
+    return err_set(err, ERR_INVALID, "--type %s: must be RequestResponse, Event or DryRun%s%s%s",
+                   type, meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "");
 }
 
 // What the server is told of the payload's form: an image may be sent as it is.
@@ -97,7 +97,8 @@ static int send(const struct args *args, struct remote *remote, const char *name
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", name, "/invocations");
     CLEAN_MEM char *query = qualifier ? mem_printf("Qualifier=%s", qualifier) : NULL;
     TRY(check_type(type, err));
-    bool tail = (args_has(args, "log") || args_has(args, "json")) && strcmp(type, "RequestResponse") == 0;
+    bool tail =
+        (args_has(args, "log") || args_has(args, "json")) && strcmp(type, "RequestResponse") == 0;
     struct remote_request request = {
         .service = "lambda",
         .method = "POST",
@@ -134,8 +135,9 @@ static void print_json(const struct remote_reply *reply, double ms)
              reply->function_error ? json_string(reply->function_error) : json_null());
     bool parsed = reply->body.size && json_parse(buf_str(&reply->body), &payload, NULL) >= 0;
     json_put(object, "Payload",
-             parsed ? json_incref(payload)
-                    : reply->body.size ? json_from_str(buf_str(&reply->body)) : json_null());
+             parsed             ? json_incref(payload)
+             : reply->body.size ? json_from_str(buf_str(&reply->body))
+                                : json_null());
     if (log) {
         json_put_str(object, "Log", str_of(log));
     }
@@ -208,9 +210,10 @@ const struct verb verb_invoke = {
     .name = "invoke",
     .usage = "-f NAME [-p FILE | -d TEXT] [options]",
     .summary = "call a function and print its answer",
-    .details = "A failed function prints its error as the answer, and the exit status is that of "
-               "\"the function failed\".\nDurationMs of --json is the time of the whole call as seen "
-               "from here.",
+    .details =
+        "A failed function prints its error as the answer, and the exit status is that of "
+        "\"the function failed\".\nDurationMs of --json is the time of the whole call as seen "
+        "from here.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

@@ -8,10 +8,10 @@
 
 #include <unistd.h>
 
-#define BODY_MAX        (96u * 1024 * 1024)
-#define WAIT_FIRST_US   20000
-#define WAIT_MOST_US    250000
-#define WAIT_TOTAL_US   (600 * 1000000LL)
+#define BODY_MAX      (96u * 1024 * 1024)
+#define WAIT_FIRST_US 20000
+#define WAIT_MOST_US  250000
+#define WAIT_TOTAL_US (600 * 1000000LL)
 
 char *remote_lambda_path(const char *version, const char *name, const char *rest)
 {
@@ -23,7 +23,7 @@ char *remote_lambda_path(const char *version, const char *name, const char *rest
 }
 
 int remote_lambda_call(struct remote *remote, const char *method, const char *path,
-                const json_t *body, json_t **ret, struct err *err)
+                       const json_t *body, json_t **ret, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(BODY_MAX);
     if (body) {
@@ -64,13 +64,14 @@ int remote_lambda_wait(struct remote *remote, const char *name, struct err *err)
 {
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", name, "/configuration");
     int64_t began_us = clock_mono_us();
-    for (useconds_t pause = WAIT_FIRST_US;; pause = pause * 2 < WAIT_MOST_US ? pause * 2 : WAIT_MOST_US) {
+    for (useconds_t pause = WAIT_FIRST_US;;
+         pause = pause * 2 < WAIT_MOST_US ? pause * 2 : WAIT_MOST_US) {
         CLEAN_JSON json_t *now = NULL;
         TRY(remote_lambda_call(remote, "GET", path, NULL, &now, err));
         bool failed = is_word(now, "State", "Failed");
         if (failed || is_word(now, "LastUpdateStatus", "Failed")) {
-            struct str why = json_str(
-                json_object_get(now, failed ? "StateReason" : "LastUpdateStatusReason"));
+            struct str why =
+                json_str(json_object_get(now, failed ? "StateReason" : "LastUpdateStatusReason"));
             return err_set(err, ERR_FUNCTION, STR_FMT,
                            STR_ARG(why.size ? why : STR("the server does not say why")));
         }

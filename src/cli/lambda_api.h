@@ -6,13 +6,13 @@
 
 // Any call: `body` may be NULL (not taken over), *ret NULL when the reply is empty. A new reference.
 MUST_CHECK int remote_lambda_call(struct remote *remote, const char *method, const char *path,
-                           const json_t *body, json_t **ret, struct err *err);
+                                  const json_t *body, json_t **ret, struct err *err);
 // "/2015-03-31/functions/NAME" and what follows. Heap.
 char *remote_lambda_path(const char *version, const char *name, const char *rest);
 
 // 1 with {"Configuration": …, "Concurrency": …}, 0 when there is no such function.
 MUST_CHECK int remote_lambda_get(struct remote *remote, const char *name, json_t **ret,
-                          struct err *err);
+                                 struct err *err);
 // Waits, with the terminal's mark turning, until neither State nor LastUpdateStatus is pending. The
 // model's own words are the error when it failed (ERR_FUNCTION).
 MUST_CHECK int remote_lambda_wait(struct remote *remote, const char *name, struct err *err);

@@ -64,8 +64,7 @@ static void print_line(const struct follow *follow, struct str line)
     enum colour colour = frame ? DIM : report ? BOLD : PLAIN;
     printf("%s" STR_FMT "%s%s%s" STR_FMT "%s\n", terminal_on(DIM, false), STR_ARG(time),
            terminal_off(false), time.at ? terminal_is_tty() ? " " : "\t" : "",
-           terminal_on(colour, false), STR_ARG(line),
-           terminal_off(false));
+           terminal_on(colour, false), STR_ARG(line), terminal_off(false));
 }
 
 static int on_piece(void *ctx, struct str piece)
@@ -85,8 +84,7 @@ static int on_piece(void *ctx, struct str piece)
     return ferror(stdout) ? ERR_IO : 0;
 }
 
-static int fetch(const struct args *args, struct remote *remote, const char *name,
-                 struct err *err)
+static int fetch(const struct args *args, struct remote *remote, const char *name, struct err *err)
 {
     bool tail = args_has(args, "tail");
     const char *start = args_get(args, "startTime");
@@ -98,7 +96,8 @@ static int fetch(const struct args *args, struct remote *remote, const char *nam
     CLEAN(buf_done) struct buf path = BUF_INIT(4096);
     buf_add_text(&path, "/rouse/logs/");
     uri_encode(&path, str_of(name), false);
-    CLEAN_MEM char *query = mem_printf("%ssince=%lld", tail ? "follow=1&" : "", (long long)since_ms);
+    CLEAN_MEM char *query =
+        mem_printf("%ssince=%lld", tail ? "follow=1&" : "", (long long)since_ms);
     struct follow follow = {.filter = args_get(args, "filter"), .json = args_has(args, "json")};
     buf_init(&follow.line, LINE_MAX_SIZE);
     struct remote_request request = {.service = "lambda",

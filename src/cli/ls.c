@@ -85,8 +85,9 @@ static int run(const struct args *args, struct err *err)
     }
     TRY(remote_find(args, args_get(args, "region"), &remote, err));
     const char *delimiter = args_has(args, "recursive") ? NULL : "/";
-    TRY(args->rest_count ? remote_s3_list(&remote, at.bucket, at.key, delimiter, on_entry, &listing, err)
-                         : list_buckets(&remote, &listing, err));
+    TRY(args->rest_count
+            ? remote_s3_list(&remote, at.bucket, at.key, delimiter, on_entry, &listing, err)
+            : list_buckets(&remote, &listing, err));
     if (listing.json) {
         cli_print_json(rows);
     } else if (listing.count == 0) {

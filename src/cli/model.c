@@ -84,7 +84,8 @@ static void add_shape(struct buf *out, const json_t *shape)
     size_t i;
     json_t *dim;
     buf_add_char(out, '[');
-    json_array_foreach((json_t *)(uintptr_t)shape, i, dim) {
+    json_array_foreach((json_t *)(uintptr_t)shape, i, dim)
+    {
         buf_add_text(out, i ? ", " : "");
         if (json_is_string(dim)) {
             buf_add_str(out, json_str(dim));
@@ -101,13 +102,15 @@ static void print_values(const char *title, const json_t *values)
 {
     size_t i, widest = 0;
     json_t *value;
-    json_array_foreach((json_t *)(uintptr_t)values, i, value) {
+    json_array_foreach((json_t *)(uintptr_t)values, i, value)
+    {
         size_t size = json_str(json_object_get(value, "name")).size;
         widest = size > widest ? size : widest;
     }
     widest = widest < 40 ? widest : 40;
     printf("%s%s:%s\n", terminal_on(DIM, false), title, terminal_off(false));
-    json_array_foreach((json_t *)(uintptr_t)values, i, value) {
+    json_array_foreach((json_t *)(uintptr_t)values, i, value)
+    {
         CLEAN(buf_done) struct buf shape = BUF_INIT(64 * 1024);
         struct str name = json_str(json_object_get(value, "name"));
         struct str type = json_str(json_object_get(value, "type"));
@@ -124,7 +127,8 @@ static void add_pairs(struct buf *out, const json_t *object)
     const char *key;
     json_t *value;
     const char *comma = "";
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         buf_printf(out, "%s%s ", comma, key);
         if (json_is_string(value)) {
             buf_add_str(out, json_str(value));
@@ -138,7 +142,8 @@ static void add_pairs(struct buf *out, const json_t *object)
 static bool is_values(const json_t *value)
 {
     const json_t *first = json_array_get(value, 0);
-    return json_is_array(value) && json_object_get(first, "name") && json_object_get(first, "shape");
+    return json_is_array(value) && json_object_get(first, "name") &&
+           json_object_get(first, "shape");
 }
 
 static void print_member(const char *key, const json_t *value)
@@ -152,14 +157,15 @@ static void print_member(const char *key, const json_t *value)
     }
     if (json_is_array(value) && json_is_string(json_array_get(value, 0))) {
         printf("%s%s:%s\n", dim, key, off);
-        json_array_foreach((json_t *)(uintptr_t)value, i, one) {
+        json_array_foreach((json_t *)(uintptr_t)value, i, one)
+        {
             printf("  - " STR_FMT "\n", STR_ARG(json_str(one)));
         }
         return;
     }
     CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
-    bool bytes = (strcmp(key, "size") == 0 || strcmp(key, "weight_bytes") == 0) &&
-                 json_is_integer(value);
+    bool bytes =
+        (strcmp(key, "size") == 0 || strcmp(key, "weight_bytes") == 0) && json_is_integer(value);
     if (bytes) {
         size_add_human(&text, (uint64_t)json_integer_value(value));
     } else if (json_is_object(value)) {
@@ -176,7 +182,8 @@ static void print_report(const json_t *report)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)report, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)report, key, value)
+    {
         bool empty = json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0) ||
                      (json_is_object(value) && json_object_size(value) == 0);
         if (!empty && strcmp(key, "yaml") != 0 && strcmp(key, "ok") != 0) {
@@ -198,7 +205,8 @@ static int inspect(const struct args *args, const char *file, struct err *err)
     }
     CLEAN_MEM char *runner = runner_path();
     if (!runner) {
-        return err_set(err, ERR_UNAVAILABLE, "rouse-runner is neither beside rouse nor in "
+        return err_set(err, ERR_UNAVAILABLE,
+                       "rouse-runner is neither beside rouse nor in "
                        "../libexec/rouse");
     }
     const char *labels = args_get(args, "labels");
@@ -208,8 +216,10 @@ static int inspect(const struct args *args, const char *file, struct err *err)
     int status = 0;
     TRY(run_runner((char *const *)(uintptr_t)argv, &text, &status, err));
     if (json_parse_object(buf_str(&text), &report, NULL) < 0) {
-        return err_set(err, ERR_INVALID, "%s cannot be read as a model (rouse-runner ended with "
-                       "status %d)", file, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+        return err_set(err, ERR_INVALID,
+                       "%s cannot be read as a model (rouse-runner ended with "
+                       "status %d)",
+                       file, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     }
     struct str wrong = json_str(json_object_get(report, "error"));
     if (wrong.size || status != 0) {
@@ -230,7 +240,8 @@ static int run(const struct args *args, struct err *err)
         static const char *const words[] = {"inspect"};
         const char *meant = nearest_word(str_of(args->rest[0]), words, 1);
         return err_set(err, ERR_INVALID, "there is no \"rouse model %s\"%s", args->rest[0],
-                       meant ? ", did you mean \"inspect\"?" : "; there is rouse model inspect FILE");
+                       meant ? ", did you mean \"inspect\"?"
+                             : "; there is rouse model inspect FILE");
     }
     if (args->rest_count < 2) {
         return err_set(err, ERR_INVALID, "rouse model inspect FILE: which file?");

@@ -19,8 +19,9 @@
 #define READ_SIZE     (64 * 1024)
 
 // Nothing is to be gained by compressing these again, or much to be lost: a model is read at once.
-static const char *const stored[] = {".onnx", ".ort", ".jpg", ".jpeg", ".png", ".webp", ".zip",
-                                     ".gz",   ".xz",  ".npz", ".safetensors", ".pt", ".bin"};
+static const char *const stored[] = {".onnx",        ".ort", ".jpg", ".jpeg", ".png",
+                                     ".webp",        ".zip", ".gz",  ".xz",   ".npz",
+                                     ".safetensors", ".pt",  ".bin"};
 
 static bool wanted(struct str name, const char *const *patterns, size_t count)
 {

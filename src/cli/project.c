@@ -117,8 +117,8 @@ int project_state_get(struct remote *remote, const struct serverless *service, j
     return rc < 0 ? err_prefix(err, "s3://%s/%s", bucket, key) : 0;
 }
 
-int project_state_put(struct remote *remote, const struct serverless *service,
-                      const json_t *state, struct err *err)
+int project_state_put(struct remote *remote, const struct serverless *service, const json_t *state,
+                      struct err *err)
 {
     CLEAN_MEM char *bucket = project_state_bucket(service);
     CLEAN_MEM char *key = project_state_key(service);

@@ -74,8 +74,9 @@ const struct verb verb_put = {
     .name = "put",
     .usage = "FILE… s3://BUCKET/KEY",
     .summary = "copy files to a bucket",
-    .details = "The key is the one given; with several files, or when it ends in \"/\" or is left out, "
-               "the files' names follow.",
+    .details =
+        "The key is the one given; with several files, or when it ends in \"/\" or is left out, "
+        "the files' names follow.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 2,

@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_ENDPOINT "http://127.0.0.1:4566"
-#define SMALL_FILE_MAX   (64 * 1024)
+#define DEFAULT_ENDPOINT  "http://127.0.0.1:4566"
+#define SMALL_FILE_MAX    (64 * 1024)
 #define DEFAULT_TIMEOUT_S 60
-#define READ_SIZE        (64 * 1024)
+#define READ_SIZE         (64 * 1024)
 
 // ---- where the server is
 
@@ -164,8 +164,10 @@ int remote_find_local(const struct args *args, struct remote *ret, struct err *e
     int rc = read_endpoint(dir, ret, err);
     TRY(rc);
     if (!keys || (!rc && !given)) {
-        return err_set(err, ERR_NOT_FOUND, "no server has run with the data folder %s yet; start one: "
-                       "rouse serve --data %s", dir, dir);
+        return err_set(err, ERR_NOT_FOUND,
+                       "no server has run with the data folder %s yet; start one: "
+                       "rouse serve --data %s",
+                       dir, dir);
     }
     if (given) {
         set(&ret->endpoint, str_of(given));
@@ -190,9 +192,9 @@ struct call {
     struct remote *remote;
     const struct remote_request *request;
     struct remote_reply *reply;
-    int fd;            // of a body in a file, or -1
-    uint64_t size;     // of that file
-    bool stopped;      // the request's on_piece wanted no more
+    int fd;        // of a body in a file, or -1
+    uint64_t size; // of that file
+    bool stopped;  // the request's on_piece wanted no more
     struct http_header headers[REMOTE_HEADERS_MAX + 5];
     size_t header_count;
     char hash[SIGV4_HEX], date[CLOCK_TEXT_MAX];
@@ -348,7 +350,8 @@ static int perform(struct call *call, struct err *err)
                              .body_fd = call->fd,
                              .body_in_fd = call->fd >= 0,
                              .body_size = call->size,
-                             .timeout_s = request->timeout_s ? request->timeout_s : DEFAULT_TIMEOUT_S,
+                             .timeout_s =
+                                 request->timeout_s ? request->timeout_s : DEFAULT_TIMEOUT_S,
                              .on_header = on_header,
                              .on_piece = on_piece,
                              .on_tick = on_tick,
@@ -450,8 +453,8 @@ int remote_error(const struct remote_reply *reply, struct err *err)
         return err_aws(err, code, aws, "the server answered %d%s" STR_FMT, reply->status,
                        name.size ? " " : "", STR_ARG(name));
     }
-    return err_aws(err, code, aws, STR_FMT "%s" STR_FMT "%s%s", STR_ARG(message), name.size ? " (" : "",
-                   STR_ARG(name), name.size ? ")" : "",
+    return err_aws(err, code, aws, STR_FMT "%s" STR_FMT "%s%s", STR_ARG(message),
+                   name.size ? " (" : "", STR_ARG(name), name.size ? ")" : "",
                    code == ERR_DENIED ? ". Credentials: eval \"$(rouse env)\"" : "");
 }
 

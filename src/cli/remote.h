@@ -7,10 +7,10 @@
 
 #define REMOTE_BODY_MAX (256u * 1024 * 1024) // of a reply that is kept in memory
 
-struct remote { // strings are its own
-    char *endpoint;             // "http://127.0.0.1:4566", without a slash at the end
-    char *access_key, *secret;  // "" when requests are not to be signed
-    char *token;                // session token or ""
+struct remote {                // strings are its own
+    char *endpoint;            // "http://127.0.0.1:4566", without a slash at the end
+    char *access_key, *secret; // "" when requests are not to be signed
+    char *token;               // session token or ""
     char *region;
     struct http_client *client; // kept from call to call; NULL before the first
 };
@@ -33,8 +33,8 @@ struct remote_header {
 struct remote_request {
     const char *service; // "lambda", "s3"
     const char *method;
-    const char *path;    // percent-encoded, from "/"
-    const char *query;   // percent-encoded, without '?', or NULL
+    const char *path;                                 // percent-encoded, from "/"
+    const char *query;                                // percent-encoded, without '?', or NULL
     struct remote_header headers[REMOTE_HEADERS_MAX]; // up to the first without a name
     struct str body;
     const char *body_path; // a file to send instead of body, or NULL

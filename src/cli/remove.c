@@ -21,10 +21,12 @@ static void names_of(const struct serverless *service, const json_t *state, json
     const char *key;
     json_t *one;
     size_t i;
-    json_object_foreach(json_object_get(state, "functions"), key, one) {
+    json_object_foreach(json_object_get(state, "functions"), key, one)
+    {
         json_array_append(names, json_object_get(one, "name"));
     }
-    json_array_foreach(json_object_get(state, "notified"), i, one) {
+    json_array_foreach(json_object_get(state, "notified"), i, one)
+    {
         json_array_append(buckets, one);
     }
     for (i = 0; i < service->function_count; i++) {
@@ -62,8 +64,7 @@ static int delete_entry(void *ctx, const struct s3_entry *entry, struct err *err
 }
 
 // Our own bucket only when nobody named it: it holds packages and the state of this service and stage.
-static int delete_state(struct remote *remote, const struct serverless *service,
-                        struct err *err)
+static int delete_state(struct remote *remote, const struct serverless *service, struct err *err)
 {
     CLEAN_MEM char *bucket = project_state_bucket(service);
     CLEAN_MEM char *prefix = mem_printf("serverless/%s/%s/", service->service, service->stage);
@@ -76,8 +77,8 @@ static int delete_state(struct remote *remote, const struct serverless *service,
     return service->deployment_bucket ? 0 : remote_s3_bucket_delete(remote, bucket, err);
 }
 
-static int take_away(const struct serverless *service, struct remote *remote,
-                     json_t *ret_removed, struct err *err)
+static int take_away(const struct serverless *service, struct remote *remote, json_t *ret_removed,
+                     struct err *err)
 {
     CLEAN_JSON json_t *state = NULL;
     CLEAN_JSON json_t *names = json_array();
@@ -86,10 +87,12 @@ static int take_away(const struct serverless *service, struct remote *remote,
     json_t *one;
     TRY(project_state_get(remote, service, &state, err));
     names_of(service, state, names, buckets);
-    json_array_foreach(buckets, i, one) {
+    json_array_foreach(buckets, i, one)
+    {
         TRY(notifications_remove(remote, json_string_value(one), names, err));
     }
-    json_array_foreach(names, i, one) {
+    json_array_foreach(names, i, one)
+    {
         if (!json_is_string(one)) {
             continue;
         }
@@ -132,9 +135,10 @@ static int run(const struct args *args, struct err *err)
         cli_print_json(object);
         return 0;
     }
-    printf("%s✔%s Service %s has been successfully removed %s(%llds)%s\n", terminal_on(GREEN, false),
-           terminal_off(false), service->service, terminal_on(DIM, false),
-           (long long)((clock_mono_us() - began_us + 500000) / 1000000), terminal_off(false));
+    printf("%s✔%s Service %s has been successfully removed %s(%llds)%s\n",
+           terminal_on(GREEN, false), terminal_off(false), service->service,
+           terminal_on(DIM, false), (long long)((clock_mono_us() - began_us + 500000) / 1000000),
+           terminal_off(false));
     return 0;
 }
 

@@ -41,9 +41,8 @@ static char *path_of(const char *bucket, const char *key)
     return mem_dup(buf_text(&path));
 }
 
-static int simple(struct remote *remote, const char *method, const char *bucket,
-                  const char *key, const char *query, struct str body, struct remote_reply *reply,
-                  struct err *err)
+static int simple(struct remote *remote, const char *method, const char *bucket, const char *key,
+                  const char *query, struct str body, struct remote_reply *reply, struct err *err)
 {
     CLEAN_MEM char *path = path_of(bucket, key);
     struct remote_request request = {
@@ -56,8 +55,8 @@ static int simple(struct remote *remote, const char *method, const char *bucket,
 }
 
 // As simple, when nothing of the reply is of interest.
-static int command(struct remote *remote, const char *method, const char *bucket,
-                   const char *key, const char *query, struct str body, struct err *err)
+static int command(struct remote *remote, const char *method, const char *bucket, const char *key,
+                   const char *query, struct str body, struct err *err)
 {
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
     return simple(remote, method, bucket, key, query, body, &reply, err);
@@ -93,7 +92,7 @@ int remote_s3_bucket_delete(struct remote *remote, const char *bucket, struct er
 }
 
 int remote_s3_put(struct remote *remote, const char *bucket, const char *key, struct str body,
-           struct err *err)
+                  struct err *err)
 {
     return command(remote, "PUT", bucket, key, NULL, body, err);
 }
@@ -101,11 +100,11 @@ int remote_s3_put(struct remote *remote, const char *bucket, const char *key, st
 static const char *content_type(const char *path)
 {
     static const char *const types[][2] = {
-        {".jpg", "image/jpeg"},       {".jpeg", "image/jpeg"},      {".png", "image/png"},
-        {".webp", "image/webp"},      {".gif", "image/gif"},        {".txt", "text/plain"},
-        {".json", "application/json"}, {".html", "text/html"},      {".csv", "text/csv"},
-        {".yml", "application/yaml"}, {".yaml", "application/yaml"}, {".zip", "application/zip"},
-        {".mp4", "video/mp4"},        {".pdf", "application/pdf"}};
+        {".jpg", "image/jpeg"},        {".jpeg", "image/jpeg"},       {".png", "image/png"},
+        {".webp", "image/webp"},       {".gif", "image/gif"},         {".txt", "text/plain"},
+        {".json", "application/json"}, {".html", "text/html"},        {".csv", "text/csv"},
+        {".yml", "application/yaml"},  {".yaml", "application/yaml"}, {".zip", "application/zip"},
+        {".mp4", "video/mp4"},         {".pdf", "application/pdf"}};
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         struct str end = str_of(types[i][0]);
         struct str name = str_of(path);
@@ -117,7 +116,7 @@ static const char *content_type(const char *path)
 }
 
 int remote_s3_put_file(struct remote *remote, const char *bucket, const char *key, const char *path,
-                char **ret_etag, struct err *err)
+                       char **ret_etag, struct err *err)
 {
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
     CLEAN_MEM char *target = path_of(bucket, key);
@@ -137,7 +136,7 @@ int remote_s3_put_file(struct remote *remote, const char *bucket, const char *ke
 }
 
 int remote_s3_get(struct remote *remote, const char *bucket, const char *key, struct buf *out,
-           struct err *err)
+                  struct err *err)
 {
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
     struct err told = {0};
@@ -153,7 +152,7 @@ int remote_s3_get(struct remote *remote, const char *bucket, const char *key, st
 }
 
 int remote_s3_get_to(struct remote *remote, const char *bucket, const char *key,
-              int (*on_piece)(void *ctx, struct str piece), void *ctx, struct err *err)
+                     int (*on_piece)(void *ctx, struct str piece), void *ctx, struct err *err)
 {
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
     CLEAN_MEM char *path = path_of(bucket, key);
@@ -225,9 +224,9 @@ static int give_page(const struct xml_node *root,
 }
 
 int remote_s3_list(struct remote *remote, const char *bucket, const char *prefix,
-            const char *delimiter,
-            int (*on_entry)(void *ctx, const struct s3_entry *entry, struct err *err), void *ctx,
-            struct err *err)
+                   const char *delimiter,
+                   int (*on_entry)(void *ctx, const struct s3_entry *entry, struct err *err),
+                   void *ctx, struct err *err)
 {
     CLEAN_MEM char *token = mem_dup("");
     for (;;) {
@@ -254,13 +253,13 @@ int remote_s3_list_buckets(struct remote *remote, struct xml_node **ret, struct 
 }
 
 int remote_s3_notifications_get(struct remote *remote, const char *bucket, struct xml_node **ret,
-                         struct err *err)
+                                struct err *err)
 {
     return fetch_xml(remote, bucket, "notification=", ret, err);
 }
 
 int remote_s3_notifications_put(struct remote *remote, const char *bucket, struct str document,
-                         struct err *err)
+                                struct err *err)
 {
     return command(remote, "PUT", bucket, NULL, "notification=", document, err);
 }

@@ -18,35 +18,36 @@ MUST_CHECK int remote_s3_bucket_make(struct remote *remote, const char *bucket, 
 MUST_CHECK int remote_s3_bucket_delete(struct remote *remote, const char *bucket, struct err *err);
 
 MUST_CHECK int remote_s3_put(struct remote *remote, const char *bucket, const char *key,
-                      struct str body, struct err *err);
+                             struct str body, struct err *err);
 // A file, streamed; the Content-Type is guessed from the name. *ret_etag heap, may be NULL.
 MUST_CHECK int remote_s3_put_file(struct remote *remote, const char *bucket, const char *key,
-                           const char *path, char **ret_etag, struct err *err);
+                                  const char *path, char **ret_etag, struct err *err);
 // 1 with the bytes appended, 0 when there is no such object (or bucket).
 MUST_CHECK int remote_s3_get(struct remote *remote, const char *bucket, const char *key,
-                      struct buf *out, struct err *err);
+                             struct buf *out, struct err *err);
 MUST_CHECK int remote_s3_get_to(struct remote *remote, const char *bucket, const char *key,
-                         int (*on_piece)(void *ctx, struct str piece), void *ctx, struct err *err);
+                                int (*on_piece)(void *ctx, struct str piece), void *ctx,
+                                struct err *err);
 MUST_CHECK int remote_s3_delete(struct remote *remote, const char *bucket, const char *key,
-                         struct err *err);
+                                struct err *err);
 
 struct s3_entry {
-    struct str key;  // or a common prefix, ending in '/'
+    struct str key; // or a common prefix, ending in '/'
     bool is_prefix;
     uint64_t size;
     struct str modified; // ISO 8601
 };
 // Calls on_entry for everything with the prefix, in order, over as many pages as there are; a
 // delimiter ("/") folds what lies below it. on_entry may fail.
-MUST_CHECK int remote_s3_list(struct remote *remote, const char *bucket, const char *prefix,
-                       const char *delimiter,
-                       int (*on_entry)(void *ctx, const struct s3_entry *entry, struct err *err),
-                       void *ctx, struct err *err);
+MUST_CHECK int
+remote_s3_list(struct remote *remote, const char *bucket, const char *prefix, const char *delimiter,
+               int (*on_entry)(void *ctx, const struct s3_entry *entry, struct err *err), void *ctx,
+               struct err *err);
 MUST_CHECK int remote_s3_list_buckets(struct remote *remote, struct xml_node **ret,
-                               struct err *err);
+                                      struct err *err);
 
 // The notification configuration as XML (an empty one when there is none), and back.
 MUST_CHECK int remote_s3_notifications_get(struct remote *remote, const char *bucket,
-                                    struct xml_node **ret, struct err *err);
+                                           struct xml_node **ret, struct err *err);
 MUST_CHECK int remote_s3_notifications_put(struct remote *remote, const char *bucket,
-                                    struct str document, struct err *err);
+                                           struct str document, struct err *err);

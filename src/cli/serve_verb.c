@@ -7,7 +7,8 @@ const struct verb verb_serve = {
     .name = "serve",
     .usage = "[options]",
     .summary = "run the server",
-    .details = "Listens on one address for everything: S3, Lambda and /rouse/. Ctrl-C or SIGTERM stops it "
-               "once what\nruns is done. The first start makes root credentials in the data folder.",
+    .details =
+        "Listens on one address for everything: S3, Lambda and /rouse/. Ctrl-C or SIGTERM stops it "
+        "once what\nruns is done. The first start makes root credentials in the data folder.",
     .raw = cli_serve,
 };

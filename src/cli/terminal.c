@@ -53,9 +53,9 @@ bool terminal_is_tty(void)
 
 const char *terminal_on(enum colour colour, bool on_err)
 {
-    static const char *const codes[] = {[PLAIN] = "",          [BOLD] = "\033[1m",
-                                        [DIM] = "\033[2m",     [RED] = "\033[31m",
-                                        [GREEN] = "\033[32m", [YELLOW] = "\033[33m"};
+    static const char *const codes[] = {
+        [PLAIN] = "",       [BOLD] = "\033[1m",   [DIM] = "\033[2m",
+        [RED] = "\033[31m", [GREEN] = "\033[32m", [YELLOW] = "\033[33m"};
     return term.colours && (on_err ? term.err_tty : term.out_tty) ? codes[colour] : "";
 }
 

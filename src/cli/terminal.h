@@ -20,8 +20,8 @@ const char *terminal_off(bool on_err);
 void terminal_status(const char *fmt, ...) PRINTF_LIKE(1, 2);
 // The same on a terminal, nothing in a pipe: for what is not worth a line there.
 void terminal_glimpse(const char *fmt, ...) PRINTF_LIKE(1, 2);
-void terminal_tick(void);   // turns the mark; call it while waiting
-void terminal_clear(void);  // takes the status line away, before results and errors
+void terminal_tick(void);  // turns the mark; call it while waiting
+void terminal_clear(void); // takes the status line away, before results and errors
 
 void terminal_notice(const char *fmt, ...) PRINTF_LIKE(1, 2);  // a line to standard error
 void terminal_warning(const char *fmt, ...) PRINTF_LIKE(1, 2); // "Warning: …"

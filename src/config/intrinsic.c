@@ -11,8 +11,10 @@ static const char *pseudo(const struct intrinsic_facts *facts, struct str name)
 {
     const struct {
         const char *name, *value;
-    } rows[] = {{"AWS::Region", facts->region},  {"AWS::AccountId", ARN_ACCOUNT},
-                {"AWS::Partition", "aws"},       {"AWS::StackName", facts->stack},
+    } rows[] = {{"AWS::Region", facts->region},
+                {"AWS::AccountId", ARN_ACCOUNT},
+                {"AWS::Partition", "aws"},
+                {"AWS::StackName", facts->stack},
                 {"AWS::URLSuffix", "amazonaws.com"}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (str_eq(name, str_of(rows[i].name))) {

@@ -40,13 +40,15 @@ static int scale(struct str text, const struct unit *units, size_t count, double
 
 int duration_parse(struct str text, int64_t *ret_ms, struct err *err)
 {
-    static const struct unit units[] = {{"", 1e3}, {"ms", 1}, {"s", 1e3}, {"m", 60e3},
-                                        {"h", 3600e3}, {"d", 86400e3}};
+    static const struct unit units[] = {{"", 1e3},   {"ms", 1},     {"s", 1e3},
+                                        {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
     double ms = 0;
     int rc = scale(text, units, ARRAY_SIZE(units), &ms);
     if (rc < 0) {
-        return err_set(err, rc, rc == ERR_LIMIT ? "\"" STR_FMT "\" is too long a time"
-                       : "\"" STR_FMT "\" is not a duration such as 500ms, 60s, 5m or 2h",
+        return err_set(err, rc,
+                       rc == ERR_LIMIT ? "\"" STR_FMT "\" is too long a time"
+                                       : "\"" STR_FMT
+                                         "\" is not a duration such as 500ms, 60s, 5m or 2h",
                        STR_ARG(text));
     }
     *ret_ms = (int64_t)(ms + 0.5);
@@ -83,8 +85,10 @@ int since_parse(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *er
     } else if (duration_parse(text, &ms, NULL) >= 0) {
         *ret_ms = now_ms - ms;
     } else {
-        return err_set(err, ERR_INVALID, "\"" STR_FMT "\" is neither a time back such as 10m nor a "
-                       "time such as 2026-01-02T03:04:05", STR_ARG(text));
+        return err_set(err, ERR_INVALID,
+                       "\"" STR_FMT "\" is neither a time back such as 10m nor a "
+                       "time such as 2026-01-02T03:04:05",
+                       STR_ARG(text));
     }
     return 0;
 }
@@ -92,14 +96,16 @@ int since_parse(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *er
 int size_parse(struct str text, uint64_t *ret_bytes, struct err *err)
 {
     static const struct unit units[] = {
-        {"", 1},    {"B", 1},    {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
+        {"", 1},     {"B", 1},    {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
         {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6},   {"GB", 1e9},      {"TiB", 1099511627776.0},
         {"TB", 1e12}};
     double bytes = 0;
     int rc = scale(text, units, ARRAY_SIZE(units), &bytes);
     if (rc < 0) {
-        return err_set(err, rc, rc == ERR_LIMIT ? "\"" STR_FMT "\" is too large a size"
-                       : "\"" STR_FMT "\" is not a size such as 300, 64KiB, 6MiB or 1GB",
+        return err_set(err, rc,
+                       rc == ERR_LIMIT ? "\"" STR_FMT "\" is too large a size"
+                                       : "\"" STR_FMT
+                                         "\" is not a size such as 300, 64KiB, 6MiB or 1GB",
                        STR_ARG(text));
     }
     *ret_bytes = (uint64_t)(bytes + 0.5);

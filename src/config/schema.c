@@ -37,8 +37,8 @@ static void add_kinds(struct buf *out, int kinds)
     static const struct {
         int kind;
         const char *name;
-    } names[] = {{S, "a string"}, {I, "a whole number"}, {N, "a number"}, {B, "true or false"},
-                 {L, "a list"},   {M | O, "a map"}};
+    } names[] = {{S, "a string"},      {I, "a whole number"}, {N, "a number"},
+                 {B, "true or false"}, {L, "a list"},         {M | O, "a map"}};
     const char *found[ARRAY_SIZE(names)];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -122,8 +122,8 @@ static bool scalar_fits(const struct yaml_node *y, int kinds)
     if ((kinds & N) && (y->kind == YAML_FLOAT || str_to_double(y->text, &number))) {
         return true;
     }
-    return (kinds & B) && (y->kind == YAML_BOOL || str_eq(y->text, STR("true")) ||
-                           str_eq(y->text, STR("false")));
+    return (kinds & B) &&
+           (y->kind == YAML_BOOL || str_eq(y->text, STR("true")) || str_eq(y->text, STR("false")));
 }
 
 static int check_scalar(const struct tree_node *node, const struct schema_row *row, struct err *err)

@@ -21,17 +21,17 @@ enum schema_kind {
 enum { NO, YES };
 
 struct schema_row {
-    const char *path; // "functions.*.events[].s3.bucket"
-    int kinds;        // of enum schema_kind
-    int honoured;     // YES, or NO for this key and all below it
-    int least, most;  // of numbers, when not both 0; most 0: no upper bound
+    const char *path;    // "functions.*.events[].s3.bucket"
+    int kinds;           // of enum schema_kind
+    int honoured;        // YES, or NO for this key and all below it
+    int least, most;     // of numbers, when not both 0; most 0: no upper bound
     const char *choices; // "a|b" or NULL
     const char *like;    // keys below are those of that row
 };
 
 #define RUNTIMES                                                                                   \
-    "onnx|python3.7|python3.8|python3.9|python3.10|python3.11|python3.12|python3.13|nodejs14.x|"  \
-    "nodejs16.x|nodejs18.x|nodejs20.x|nodejs22.x|provided|provided.al2|provided.al2023|java8|"    \
+    "onnx|python3.7|python3.8|python3.9|python3.10|python3.11|python3.12|python3.13|nodejs14.x|"   \
+    "nodejs16.x|nodejs18.x|nodejs20.x|nodejs22.x|provided|provided.al2|provided.al2023|java8|"     \
     "java8.al2|java11|java17|java21|dotnet6|dotnet8|go1.x|ruby2.7|ruby3.2|ruby3.3"
 
 extern const struct schema_row schema_service[];

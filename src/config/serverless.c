@@ -11,9 +11,9 @@
 
 #include <unistd.h>
 
-#define MEMORY_MB 1024 // the Framework's defaults, not Lambda's
-#define TIMEOUT_S 6
-#define EPHEMERAL_MB 512
+#define MEMORY_MB       1024 // the Framework's defaults, not Lambda's
+#define TIMEOUT_S       6
+#define EPHEMERAL_MB    512
 #define DEFAULT_RUNTIME "nodejs16.x"
 
 // ---- reading nodes that the schema has checked; NULL, null and what is not honoured give the default
@@ -84,8 +84,7 @@ static void add_patterns(struct tree *tree, struct serverless_package *package,
     for (size_t i = count_of(list); i > 0 && n; i--, n = tree_next(n)) {
         const char *text = text_of(n, "");
         if (exclude) {
-            CLEAN_MEM char *turned =
-                text[0] == '!' ? mem_dup(text + 1) : mem_printf("!%s", text);
+            CLEAN_MEM char *turned = text[0] == '!' ? mem_dup(text + 1) : mem_printf("!%s", text);
             text = tree_text(tree, str_of(turned));
         }
         package->patterns[package->pattern_count++] = text;
@@ -117,11 +116,12 @@ static int check_bucket(const struct tree_node *node, const char *name, struct e
     for (size_t i = 0; i < s.size && fine; i++) {
         char c = s.at[i];
         bool inner = i > 0 && i + 1 < s.size;
-        fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (inner && (c == '-' || c == '.'));
+        fine =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (inner && (c == '-' || c == '.'));
     }
     return fine ? 0
-                : tree_fail(err, node,
-                            "\"%s\" is not a bucket name (3 to 63 of a-z, 0-9, - and .)", name);
+                : tree_fail(err, node, "\"%s\" is not a bucket name (3 to 63 of a-z, 0-9, - and .)",
+                            name);
 }
 
 static int read_rules(const struct tree_node *rules, struct serverless_bucket *ret, struct err *err)
@@ -133,8 +133,10 @@ static int read_rules(const struct tree_node *rules, struct serverless_bucket *r
             const struct tree_node *node = tree_get(rule, names[i]);
             const char *text = text_of(node, NULL);
             if (text && *fields[i]) {
-                return tree_fail(err, node, "a second %s: S3 takes one prefix and one suffix for "
-                                 "each event; add another s3 event", names[i]);
+                return tree_fail(err, node,
+                                 "a second %s: S3 takes one prefix and one suffix for "
+                                 "each event; add another s3 event",
+                                 names[i]);
             }
             *fields[i] = text ? text : *fields[i];
         }
@@ -157,7 +159,8 @@ static int read_event(const struct tree_node *event, struct serverless_bucket *r
             return tree_fail_key(err, s3, "s3: \"bucket\" is missing");
         }
         if (schema_is_intrinsic(bucket)) {
-            return tree_fail(err, bucket, "s3.bucket: the result of a CloudFormation function is not "
+            return tree_fail(err, bucket,
+                             "s3.bucket: the result of a CloudFormation function is not "
                              "known here; write the bucket's name");
         }
         ret->event = text_in(s3, "event", ret->event);
@@ -190,7 +193,8 @@ static int read_events(struct tree *tree, const struct tree_node *events,
 static int read_destination(const struct tree_node *functions, const struct serverless *service,
                             const struct tree_node *node, const char **ret, struct err *err)
 {
-    const struct tree_node *target = node && node->yaml.kind == YAML_MAP ? tree_get(node, "arn") : node;
+    const struct tree_node *target =
+        node && node->yaml.kind == YAML_MAP ? tree_get(node, "arn") : node;
     const char *text = text_of(target, NULL);
     if (!text) {
         return 0; // absent, or only CloudFormation knows it
@@ -255,8 +259,10 @@ static int name_function(struct serverless *service, const struct tree_node *nod
     ret->name = text_in(node, "name", tree_text(service->tree, str_of(made)));
     if (!arn_function_name_ok(str_of(ret->name))) {
         const struct tree_node *given = tree_get(node, "name");
-        return tree_fail(err, given ? given : node, "functions.%s: \"%s\" is not a function name (1 to"
-                         " 64 of A-Z a-z 0-9 - _)", ret->key, ret->name);
+        return tree_fail(err, given ? given : node,
+                         "functions.%s: \"%s\" is not a function name (1 to"
+                         " 64 of A-Z a-z 0-9 - _)",
+                         ret->key, ret->name);
     }
     for (const struct serverless_function *f = service->functions; f != ret; f++) {
         if (strcmp(f->name, ret->name) == 0) {
@@ -307,8 +313,10 @@ static int check_name(const struct tree_node *node, const char *what, const char
         fine = fine && (letter || i > 0 || strcmp(what, "stage") == 0);
     }
     return fine ? 0
-                : tree_fail(err, node, "%s: \"%s\" may hold letters, digits and - only, and begins "
-                            "with a letter", what, text);
+                : tree_fail(err, node,
+                            "%s: \"%s\" may hold letters, digits and - only, and begins "
+                            "with a letter",
+                            what, text);
 }
 
 // Whether CloudFormation would have to be asked for some part of it.
@@ -336,7 +344,8 @@ static int read_statements(struct serverless *service, const struct tree_node *p
             if (!holds_intrinsic(n)) {
                 json_array_append_new(service->statements, yaml_to_json(&n->yaml));
             } else if (strcmp(text_in(n, "Effect", ""), "Deny") == 0) {
-                return tree_fail(err, n, "a Deny statement cannot be left out, and what it names only "
+                return tree_fail(err, n,
+                                 "a Deny statement cannot be left out, and what it names only "
                                  "CloudFormation knows; write it out");
             }
         }
@@ -353,7 +362,8 @@ static int read_service(struct serverless *service, const struct tree_node *root
         return tree_fail(err, root, "\"service\" is missing: the name of the project");
     }
     if (!provider || (provider->yaml.kind == YAML_MAP && !text_in(provider, "name", NULL))) {
-        return tree_fail(err, provider ? provider : root, "\"provider.name\" is missing: write "
+        return tree_fail(err, provider ? provider : root,
+                         "\"provider.name\" is missing: write "
                          "\"name: aws\" below \"provider:\"");
     }
     TRY(check_name(name, "service", service->service, err));
@@ -398,14 +408,14 @@ static int merge_functions(struct tree *tree, struct tree_node *root, struct err
 static enum schema_mode mode_of(const struct tree_node *root)
 {
     const char *mode = text_in(root, "configValidationMode", "error");
-    return strcmp(mode, "warn") == 0 ? SCHEMA_WARN : strcmp(mode, "off") == 0 ? SCHEMA_OFF
-                                                                             : SCHEMA_ERROR;
+    return strcmp(mode, "warn") == 0  ? SCHEMA_WARN
+           : strcmp(mode, "off") == 0 ? SCHEMA_OFF
+                                      : SCHEMA_ERROR;
 }
 
 static void resolve_intrinsics(struct serverless *service, struct tree_node *root)
 {
-    CLEAN_MEM char *stack =
-        mem_printf("%s-%s", text_in(root, "service", ""), service->stage);
+    CLEAN_MEM char *stack = mem_printf("%s-%s", text_in(root, "service", ""), service->stage);
     struct intrinsic_facts facts = {.region = service->region, .stack = stack};
     for (struct tree_node *n = tree_child(root); n; n = tree_next(n)) {
         if (!str_eq(n->yaml.key, STR("resources"))) { // those are CloudFormation's own
@@ -420,8 +430,10 @@ static int read_text(struct serverless *service, const struct serverless_options
     struct tree_node *root = NULL;
     TRY(tree_parse(service->tree, text, service->path, &root, err));
     if (root->yaml.kind != YAML_MAP) {
-        return tree_fail(err, root, "must be a map with \"service\", \"provider\" and \"functions\", "
-                         "is %s", yaml_kind_name(root->yaml.kind));
+        return tree_fail(err, root,
+                         "must be a map with \"service\", \"provider\" and \"functions\", "
+                         "is %s",
+                         yaml_kind_name(root->yaml.kind));
     }
     struct variables_options variables = {.dir = service->dir,
                                           .stage = options->stage,
@@ -452,7 +464,8 @@ static int find_path(const struct serverless_options *options, const char **ret,
             return 0;
         }
     }
-    return err_set(err, ERR_NOT_FOUND, "there is no serverless.yml in this folder; rouse create makes "
+    return err_set(err, ERR_NOT_FOUND,
+                   "there is no serverless.yml in this folder; rouse create makes "
                    "one");
 }
 
@@ -463,7 +476,7 @@ static int load(const struct serverless_options *options, struct serverless *ser
     TRY(find_path(options, &path, err));
     service->path = tree_text(service->tree, str_of(path));
     const char *slash = strrchr(path, '/');
-    service->dir = !slash ? "."
+    service->dir = !slash          ? "."
                    : slash == path ? "/"
                                    : tree_text(service->tree, str_n(path, (size_t)(slash - path)));
     CLEAN(buf_done) struct buf text = BUF_INIT(YAML_SIZE_MAX);

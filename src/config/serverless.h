@@ -22,17 +22,17 @@ struct serverless_options { // borrowed; NULL where not given
 };
 
 struct serverless_package {
-    const char *artifact; // a zip to take as it is, relative to the service, or NULL
+    const char *artifact;  // a zip to take as it is, relative to the service, or NULL
     const char **patterns; // in order; "!x" takes away; include is put first, then patterns
     size_t pattern_count;
     bool individually;
     bool individually_given;
 };
 
-struct serverless_bucket { // functions.*.events[].s3
-    const char *bucket, *event;    // "s3:ObjectCreated:*"
-    const char *prefix, *suffix;   // NULL: any
-    bool existing;                 // the bucket is there already and is not ours to make
+struct serverless_bucket {       // functions.*.events[].s3
+    const char *bucket, *event;  // "s3:ObjectCreated:*"
+    const char *prefix, *suffix; // NULL: any
+    bool existing;               // the bucket is there already and is not ours to make
 };
 
 struct serverless_function {
@@ -53,14 +53,14 @@ struct serverless_function {
 struct serverless {
     const char *path, *dir; // of the file; dir is "." or a path
     const char *service, *stage, *region;
-    const char *deployment_bucket; // NULL: one is made
-    json_t *statements;            // provider.iam.role.statements, an array, never NULL
+    const char *deployment_bucket;         // NULL: one is made
+    json_t *statements;                    // provider.iam.role.statements, an array, never NULL
     struct serverless_function *functions; // in the file's order
     size_t function_count;
     struct serverless_package package;
     bool use_dotenv;
-    char *ignored; // "functions.a.vpc (line 12), provider.tracing (line 4)", or NULL
-    char *unknown; // unknown keys where configValidationMode says warn, one a line, or NULL
+    char *ignored;     // "functions.a.vpc (line 12), provider.tracing (line 4)", or NULL
+    char *unknown;     // unknown keys where configValidationMode says warn, one a line, or NULL
     struct tree *tree; // owns all texts above
 };
 

@@ -66,8 +66,8 @@ static int check_word(struct str text, struct err *err)
 {
     for (size_t i = 0; i < text.size; i++) {
         char c = text.at[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '-';
+        bool fine =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
         if (!fine) {
             return err_set(err, ERR_INVALID, "\"" STR_FMT "\" may hold letters, digits and - only",
                            STR_ARG(text));
@@ -258,9 +258,8 @@ static char *usual_file(void)
     const char *config = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
     CLEAN_MEM char *path = config && config[0] == '/' ? mem_printf("%s/rouse/rouse.yml", config)
-                           : home && home[0] == '/'
-                               ? mem_printf("%s/.config/rouse/rouse.yml", home)
-                               : NULL;
+                           : home && home[0] == '/' ? mem_printf("%s/.config/rouse/rouse.yml", home)
+                                                    : NULL;
     struct stat st;
     return path && stat(path, &st) == 0 ? MOVE(path) : NULL;
 }
@@ -287,7 +286,7 @@ static int load_environment(struct settings *settings, struct err *err)
     return 0;
 }
 
-struct option { // one argument taken apart
+struct option {            // one argument taken apart
     struct str key, value; // value.at is NULL when there was none
     bool negated;
 };
@@ -341,8 +340,7 @@ static int walk_options(int argc, char **argv, struct settings *settings, char *
         if (str_eq(option.key, STR("config"))) {
             free(*ret_config);
             *ret_config = str_dup(option.value);
-        } else if (settings &&
-                   set(settings, row_of(option.key), option.value, NULL, err) < 0) {
+        } else if (settings && set(settings, row_of(option.key), option.value, NULL, err) < 0) {
             return err_prefix(err, "--" STR_FMT, STR_ARG(option.key));
         }
     }

@@ -32,8 +32,7 @@
       "instances of all functions together; 0: one for each core")                                 \
     X(queue_max, COUNT, "queue-max", "10000", 1, 10000000, "",                                     \
       "waiting calls of one function; more are answered 429")                                      \
-    X(hold_ms, DURATION, "hold", "5m", 0, 86400000, "",                                            \
-      "a call waits this long for an instance")                                                    \
+    X(hold_ms, DURATION, "hold", "5m", 0, 86400000, "", "a call waits this long for an instance")  \
     X(retry_delay_ms, DURATION, "retry-delay", "60s", 1, 3600000, "",                              \
       "before the first retry of an asynchronous call; twice that before the second")              \
     X(connections_max, COUNT, "connections-max", "0", 0, 1000000, "",                              \
@@ -109,6 +108,6 @@ extern const struct setting settings_table[];
 extern const size_t settings_count;
 
 void settings_env_name(const struct setting *setting, struct buf *out); // "ROUSE_MAX_INSTANCES"
-void settings_help(struct buf *out);     // for --help
-void settings_markdown(struct buf *out); // docs/settings.md
-void settings_man(struct buf *out);      // the paragraphs of rouse(1)
+void settings_help(struct buf *out);                                    // for --help
+void settings_markdown(struct buf *out);                                // docs/settings.md
+void settings_man(struct buf *out); // the paragraphs of rouse(1)

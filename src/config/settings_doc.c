@@ -8,7 +8,7 @@
 static const char *kind_word(const struct setting *row)
 {
     static const char *const words[] = {
-        [SETTING_ADDRESS] = "ADDRESS", [SETTING_PATH] = "PATH",   [SETTING_WORD] = "NAME",
+        [SETTING_ADDRESS] = "ADDRESS", [SETTING_PATH] = "PATH",     [SETTING_WORD] = "NAME",
         [SETTING_BOOL] = "",           [SETTING_DURATION] = "TIME", [SETTING_COUNT] = "N",
         [SETTING_SIZE] = "SIZE",       [SETTING_CHOICE] = ""};
     return row->kind == SETTING_CHOICE ? row->choices : words[row->kind];
@@ -65,7 +65,8 @@ void settings_markdown(struct buf *out)
         "<!-- Written by `rouse help --settings --markdown`; a test compares. -->\n\n"
         "Sources, later ones win: the default, the settings file, the environment, the options.\n"
         "The file is YAML, one `key: value` a line; it is `--config FILE`, else `$ROUSE_CONFIG`,\n"
-        "else `rouse/rouse.yml` below `$XDG_CONFIG_HOME` or `~/.config` when it is there. A bad value "
+        "else `rouse/rouse.yml` below `$XDG_CONFIG_HOME` or `~/.config` when it is there. A bad "
+        "value "
         "or an\nunknown key is an error that names its file, line and column, its variable or its "
         "option.\n\n"
         "```yaml\nlisten: 127.0.0.1:4566\nidle: 5m\nmax-instances: 4\n```\n\n"

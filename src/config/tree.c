@@ -118,8 +118,9 @@ static int copy(struct tree *tree, const struct yaml_node *from, const char *fil
     int depth = 0;
     for (;;) {
         if (tree->nodes > TREE_NODE_MAX || depth > TREE_DEPTH_MAX) {
-            return err_set(err, ERR_LIMIT, "%s:%d:%d: the configuration grows too large or too deep",
-                           FILE_OF(from), from->line, from->column);
+            return err_set(err, ERR_LIMIT,
+                           "%s:%d:%d: the configuration grows too large or too deep", FILE_OF(from),
+                           from->line, from->column);
         }
         if (at->child) {
             at = at->child;
@@ -192,7 +193,8 @@ void tree_become(struct tree_node *node, struct tree_node *from)
     for (struct yaml_node *child = node->yaml.child; child; child = child->next) {
         child->parent = &node->yaml;
     }
-    if (from->yaml.child) { // scalars are reported where they are used, trees where they are written
+    if (from->yaml
+            .child) { // scalars are reported where they are used, trees where they are written
         node->file = from->file;
     } else {
         node->yaml.line = was.line;

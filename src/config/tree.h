@@ -28,7 +28,7 @@ struct tree *tree_new(void);
 void tree_free(struct tree *tree); // takes NULL; all nodes and texts go with it
 void tree_free_clean(struct tree **tree);
 
-void *tree_alloc(struct tree *tree, size_t size); // zeroed, lives as long as the tree
+void *tree_alloc(struct tree *tree, size_t size);          // zeroed, lives as long as the tree
 const char *tree_text(struct tree *tree, struct str text); // NUL-terminated copy
 
 // YAML, or JSON, which YAML reads too. Errors as yaml_parse's.

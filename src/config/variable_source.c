@@ -100,7 +100,8 @@ SOURCE(get_param)
     const char *stages[] = {v->stage ? v->stage : "dev", "default"};
     for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
         CLEAN_MEM char *older = mem_printf("params.%s." STR_FMT, stages[i], STR_ARG(address));
-        CLEAN_MEM char *newer = mem_printf("stages.%s.params." STR_FMT, stages[i], STR_ARG(address));
+        CLEAN_MEM char *newer =
+            mem_printf("stages.%s.params." STR_FMT, stages[i], STR_ARG(address));
         int rc = variables_find(v, v->root, str_of(older), ret, err);
         rc = rc ? rc : variables_find(v, v->root, str_of(newer), ret, err);
         if (rc != 0) {
@@ -136,9 +137,8 @@ static char *below_dir(const struct variables *v, struct str path)
         path = str_skip(path, 2);
     }
     bool absolute = path.size && path.at[0] == '/';
-    return absolute || !v->options->dir
-               ? str_dup(path)
-               : mem_printf("%s/" STR_FMT, v->options->dir, STR_ARG(path));
+    return absolute || !v->options->dir ? str_dup(path)
+                                        : mem_printf("%s/" STR_FMT, v->options->dir, STR_ARG(path));
 }
 
 // The parsed file, read once; other than .yml, .yaml and .json a file is one text.
@@ -158,8 +158,8 @@ static int load_file(struct variables *v, const struct tree_node *at, struct str
     if (rc == 0) {
         return 0;
     }
-    bool parsed = str_ends(name, STR(".yml")) || str_ends(name, STR(".yaml")) ||
-                  str_ends(name, STR(".json"));
+    bool parsed =
+        str_ends(name, STR(".yml")) || str_ends(name, STR(".yaml")) || str_ends(name, STR(".json"));
     struct str shown = str_starts(name, STR("./")) ? str_skip(name, 2) : name;
     CLEAN_MEM char *shown_text = str_dup(shown);
     if (parsed) {
@@ -182,8 +182,10 @@ SOURCE(get_file)
     }
     if (str_ends(name, STR(".js")) || str_ends(name, STR(".cjs")) || str_ends(name, STR(".mjs")) ||
         str_ends(name, STR(".ts"))) {
-        return tree_fail(err, at, "${file(" STR_FMT ")}: programs are not run; use a .yml or .json"
-                         " file", STR_ARG(name));
+        return tree_fail(err, at,
+                         "${file(" STR_FMT ")}: programs are not run; use a .yml or .json"
+                         " file",
+                         STR_ARG(name));
     }
     struct tree_node *file = NULL;
     int rc = load_file(v, at, name, &file, err);
@@ -204,9 +206,9 @@ UNAVAILABLE(get_git, "git")
 UNAVAILABLE(get_output, "output")
 
 const struct source source_table[] = {
-    {"self", get_self},   {"env", get_env},  {"opt", get_opt},     {"sls", get_sls},
-    {"file", get_file},   {"aws", get_aws},  {"param", get_param}, {"strToBool", get_str_to_bool},
-    {"ssm", get_ssm},     {"cf", get_cf},    {"s3", get_s3},       {"git", get_git},
+    {"self", get_self},     {"env", get_env}, {"opt", get_opt},     {"sls", get_sls},
+    {"file", get_file},     {"aws", get_aws}, {"param", get_param}, {"strToBool", get_str_to_bool},
+    {"ssm", get_ssm},       {"cf", get_cf},   {"s3", get_s3},       {"git", get_git},
     {"output", get_output},
 };
 const size_t source_count = ARRAY_SIZE(source_table);

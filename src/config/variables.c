@@ -117,8 +117,10 @@ static int eval_plain(struct variables *v, const struct tree_node *at, struct st
 {
     size_t n = source_name(part);
     if (n == 0) {
-        return tree_fail(err, at, "\"" STR_FMT "\" is neither a variable source nor a literal (text"
-                         " needs quotes)", STR_ARG(part));
+        return tree_fail(err, at,
+                         "\"" STR_FMT "\" is neither a variable source nor a literal (text"
+                         " needs quotes)",
+                         STR_ARG(part));
     }
     struct str name = str_head(part, n), params = {0}, address = {0};
     struct str rest = str_skip(part, n);

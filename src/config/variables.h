@@ -10,10 +10,10 @@
 
 #include "config/tree.h"
 
-struct variables_options { // all borrowed, all may be NULL
-    const char *dir;    // of serverless.yml; NULL: the working folder
-    const char *stage;  // --stage
-    const char *region; // --region
+struct variables_options {     // all borrowed, all may be NULL
+    const char *dir;           // of serverless.yml; NULL: the working folder
+    const char *stage;         // --stage
+    const char *region;        // --region
     const char *const *params; // "key=value", of --param
     size_t param_count;
 };

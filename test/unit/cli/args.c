@@ -33,8 +33,8 @@ static void test_forms(void **state)
     (void)state;
     struct args args;
     struct err err = {0};
-    assert_int_equal(PARSE(&args, &err, "--stage", "a", "one", "--stage=b", "-s", "c", "-sd", "--json",
-                           "--param", "x=1", "--param=y=2", "two"),
+    assert_int_equal(PARSE(&args, &err, "--stage", "a", "one", "--stage=b", "-s", "c", "-sd",
+                           "--json", "--param", "x=1", "--param=y=2", "two"),
                      0);
     assert_string_equal(args_get(&args, "stage"), "d");
     assert_string_equal(args_at(&args, "stage", 0), "a");
@@ -111,7 +111,7 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms), cmocka_unit_test(test_dashes), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_forms), cmocka_unit_test(test_dashes),   cmocka_unit_test(test_help),
         cmocka_unit_test(test_bad),   cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,8 @@ static void test_many_braces(void **state)
 {
     (void)state;
     // 4^10 alternatives: bounded, and neither slow nor wrong for the last that fit.
-    (void)glob_match(STR("{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}"), STR("x"));
+    (void)glob_match(STR("{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}"),
+                     STR("x"));
     char longer[8192];
     memset(longer, '*', sizeof longer);
     assert_false(glob_match(str_n(longer, sizeof longer), STR("x")));

@@ -240,10 +240,11 @@ static void test_texts_name_every_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),   TEST(test_options), TEST(test_later_sources_win),
-        TEST(test_usual_file), TEST(test_empty_file), TEST(test_help),
-        TEST(test_bad_options), TEST(test_bad_environment), TEST(test_bad_files),
-        TEST(test_texts_name_every_key),
+        TEST(test_defaults),          TEST(test_options),
+        TEST(test_later_sources_win), TEST(test_usual_file),
+        TEST(test_empty_file),        TEST(test_help),
+        TEST(test_bad_options),       TEST(test_bad_environment),
+        TEST(test_bad_files),         TEST(test_texts_name_every_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
