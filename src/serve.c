@@ -13,6 +13,7 @@
 #include "iam/session.h"
 #include "io/pressure.h"
 #include "observe/logs.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/jail.h"
 #include "store/object.h"
 #include "worker/runner_fleet.h"
@@ -42,6 +43,7 @@ struct server {
     char *walls; // see api_settings
     struct api api;
     struct templates *templates;
+    struct cgroups *cgroups; // NULL: rlimits instead
     struct session_keys keys; // of the process that is being started
     struct http_server *http;
     struct watch signals;
@@ -187,6 +189,7 @@ static void walls_write(struct server *s, const char *standing, const char *miss
     buf_add_char(&out, '{');
     names_write(&out, "standing", standing);
     names_write(&out, "missing", missing);
+    buf_printf(&out, "\"limits\":\"%s\",", s->cgroups ? cgroups_kind(s->cgroups) : "rlimits");
     buf_add_text(&out, "\"why\":\"");
     for (const char *c = why; *c; c++) {
         buf_add_char(&out, *c == '"' || *c == '\\' || (unsigned char)*c < 32 ? '\'' : *c);
@@ -217,6 +220,11 @@ static int walls_up(struct server *s, struct err *err)
     if (report.missing) {
         log_warn("functions run without the walls %s: %s", missing, report.why);
     }
+    struct err no_groups = {0};
+    if (!off && cgroups_new(&s->cgroups, &no_groups) < 0) {
+        log_info("memory of functions is bounded by rlimits, their processor is not: %s",
+                 no_groups.text);
+    }
     log_info("functions run behind the walls %s", *standing ? standing : "none");
     walls_write(s, standing, missing, report.why);
     return 0;
@@ -242,6 +250,7 @@ static void dispatch_up(struct server *s)
     }
     struct template_options templates = {
         .adopt = adopt,
+        .cgroups = s->cgroups,
         .runner = runner,
         .idle_us = s->settings.template_idle_ms * 1000,
         .functions_max = TEMPLATES_MAX,
@@ -385,6 +394,7 @@ static void server_down(struct server *s)
     dispatch_free(s->api.dispatch);
     runner_fleet_free(s->api.fleet);
     templates_free(s->templates);
+    cgroups_free(s->cgroups);
     observe_free(s->api.observe);
     if (s->pressure.loop) {
         pressure_stop(&s->pressure);

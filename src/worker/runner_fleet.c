@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "format/json.h"
+#include "sandbox/cgroup.h"
 #include "wire/wire.h"
 #include "worker/payload.h"
 #include "worker/template.h"
@@ -34,6 +35,7 @@ struct runner {
     struct spawn spawn;
     struct watch watch; // its channel
     struct doorway doorway;
+    struct cgroup *group; // or NULL
     int pid_fd, log_fd; // -1 when there is none
     enum tier tier;
     bool started, ending, kill_wanted;
@@ -74,6 +76,7 @@ static void runner_free(struct runner *r)
     timer_stop(r->fleet->loop, &r->unsent);
     spawn_cancel(&r->spawn);
     doorway_close(&r->doorway);
+    cgroup_free(r->group);
     fd_clean(&r->watch.fd);
     fd_clean(&r->pid_fd);
     fd_clean(&r->log_fd);
@@ -115,7 +118,8 @@ static void exit_reason(struct runner *r)
     const char *form = WIFEXITED(info.exit_code) ? "Runtime exited with error: exit status %d"
                                                  : "Runtime exited with error: signal: %d";
     int value = WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : WTERMSIG(info.exit_code);
-    if (value == SIGKILL && !WIFEXITED(info.exit_code)) {
+    // SIGSYS: the first process of a pid namespace killed itself, see sandbox/calls_language.c.
+    if ((value == SIGKILL || value == SIGSYS) && !WIFEXITED(info.exit_code)) {
         snprintf(r->reason, sizeof r->reason, "Runtime exited with error: signal: killed");
     } else {
         snprintf(r->reason, sizeof r->reason, form, value);
@@ -159,6 +163,7 @@ static void on_spawned(struct spawn *spawn, int pid, int pid_fd, struct str erro
     struct runner *r = CONTAINER_OF(spawn, struct runner, spawn);
     r->base.pid = pid;
     r->pid_fd = pid_fd;
+    r->group = templates_group(r->fleet->templates, r->function, pid);
     if (pid == 0) {
         CLEAN_MEM char *why = str_dup(str_head(error, 200));
         runner_end(r, why);
@@ -238,6 +243,7 @@ static int ready_take(struct runner *r, struct wire_message *m, struct err *err)
         return err_set(err, ERR_PROTOCOL, "an instance was ready twice");
     }
     r->started = true;
+    cgroup_limit_cpu(r->group, (uint64_t)r->function->memory_mb << 20); // starting is free
     int64_t init_us = clock_mono_us() - r->asked_us;
     r->fleet->events.on_started(r->fleet->events.ctx, &r->base, r->tier, init_us);
     return 0;

@@ -79,13 +79,13 @@ static int64_t port_of(const char *endpoint)
     return colon && str_to_i64(str_of(colon + 1), &port) ? port : 0;
 }
 
-static json_t *jail_of(const struct function *f, int64_t port, bool open)
+static json_t *jail_of(const struct function *f, int64_t port, bool open, bool grouped)
 {
     json_t *jail = json_object();
     json_put_str(jail, "package", str_of(f->package));
     json_put(jail, "layers", json_array());
     json_put_int(jail, "tmp", (int64_t)f->ephemeral_mb << 20);
-    json_put_int(jail, "memory", (int64_t)f->memory_mb << 20);
+    json_put_int(jail, "memory", grouped ? 0 : (int64_t)f->memory_mb << 20);
     json_put_int(jail, "port", open ? 0 : port);
     json_put_str(jail, "network", open ? STR("open") : STR("closed"));
     return jail;
@@ -117,6 +117,6 @@ void spawn_config_write(struct buf *out, const struct function *f,
     json_put_str(config, "logGroup", str_of(group));
     json_put_str(config, "logStream", str_of(stream));
     json_put(config, "environment", environment_of(f, who, group, stream));
-    json_put(config, "jail", jail_of(f, port, open));
+    json_put(config, "jail", jail_of(f, port, open, given->grouped));
     json_write(config, out);
 }

@@ -13,6 +13,7 @@
 
 struct spawn_identity { // who the instance is on the endpoint; empty strings are left out
     const char *region, *endpoint, *access_key, *secret_key, *session_token;
+    bool grouped; // a cgroup bounds its memory
 };
 
 void spawn_config_write(struct buf *out, const struct function *f,

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "sandbox/cgroup.h"
 #include "wire/wire.h"
 #include "worker/runtime.h"
 #include "worker/spawn_config.h"
@@ -28,6 +29,7 @@ extern char **environ;
 // What was asked of a template and is not answered yet; answers come in order.
 struct spawning {
     struct spawn *spawn; // NULL when nobody waits (any more)
+    char *made;          // a template, by its key in owner->functions; NULL: an instance
     struct list link;
 };
 
@@ -41,6 +43,7 @@ struct template {
     struct timer idle;
     int64_t born_us, used_us;
     struct doorway doorway; // of its code, while it is loaded
+    struct cgroup *group;   // or NULL
 };
 
 // A process of our own making, waited for so that it does not stay as a zombie. (Instances and
@@ -76,11 +79,13 @@ static void template_free(struct template *t)
     timer_stop(t->owner->loop, &t->idle);
     fd_clean(&t->watch.fd);
     doorway_close(&t->doorway);
+    cgroup_free(t->group);
     LIST_EACH(s, &t->spawnings, struct spawning, link)
     {
         if (s->spawn) {
             s->spawn->pending = NULL;
         }
+        free(s->made);
         free(s);
     }
     if (map_get(map_of(t), str_of(t->key)) == t) {
@@ -173,6 +178,12 @@ void doorway_close(struct doorway *doorway)
     }
 }
 
+struct cgroup *templates_group(struct templates *owner, const struct function *f, int pid)
+{
+    bool model = strcmp(f->runtime, "onnx") == 0; // what it needs is the engine's, and it forks nothing
+    return model ? NULL : cgroup_new(owner->options.cgroups, pid, (uint64_t)f->memory_mb << 20);
+}
+
 // ── what a template says ──
 
 static const char *name_of(const struct template *t)
@@ -207,8 +218,13 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
     }
     list_remove(&s->link);
     struct spawn *spawn = s->spawn;
+    CLEAN_MEM char *key = s->made;
     free(s);
     CLEAN_FD int pid_fd = wire_take_fd(m, 0);
+    struct template *made = key ? map_get(&t->owner->functions, str_of(key)) : NULL;
+    if (made && spawned.pid && !made->group) {
+        made->group = templates_group(t->owner, made->function, pid_of(pid_fd));
+    }
     if (spawn) {
         spawn->pending = NULL;
         int given = pid_fd;
@@ -404,7 +420,8 @@ static int log_file(struct err *err)
 static int config_file(const struct templates *owner, const struct function *f, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
-    struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint};
+    struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint,
+                                      .grouped = owner->options.cgroups != NULL};
     if (owner->options.identify) {
         owner->options.identify(owner->options.ctx, f, &identity);
     }
@@ -456,6 +473,7 @@ static int spawn_ask(struct template *from, enum wire_role role, const struct fu
     }
     struct spawning *s = NEW(struct spawning);
     s->spawn = spawn;
+    s->made = role == WIRE_TEMPLATE ? mem_dup(f->revision) : NULL;
     if (spawn) {
         spawn->pending = s;
     }

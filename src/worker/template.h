@@ -17,6 +17,7 @@ struct templates;
 
 struct spawn_identity;
 struct wire_message;
+struct cgroup;
 
 struct template_options {
     const char *runner; // path of rouse-runner
@@ -29,6 +30,7 @@ struct template_options {
     // A connection from inside a function's network to the endpoint: the callee's now.
     void (*adopt)(void *ctx, int fd);
     void *ctx;
+    struct cgroups *cgroups; // borrowed; NULL: memory is bounded by rlimits
 };
 
 // Processes get credentials for so long, and live for at most half of it.
@@ -49,6 +51,9 @@ struct doorway {
 MUST_CHECK int doorway_open(struct doorway *doorway, struct templates *templates,
                             struct wire_message *m, struct err *err);
 void doorway_close(struct doorway *doorway); // survives a zeroed one
+
+// Bounds a process of the function, and what it starts: NULL where there are no cgroups, or no need.
+struct cgroup *templates_group(struct templates *templates, const struct function *f, int pid);
 
 // A process that was asked for. Caller-owned, zeroed.
 struct spawn {
