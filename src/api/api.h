@@ -32,7 +32,7 @@ struct api {
     struct observe *observe;
     const struct api_settings *settings;
     char access_key[64], secret_key[128]; // root credentials
-    struct lambda *lambda;        // made by lambda_start
+    struct lambda *lambda;                // made by lambda_start
     struct sigv4_key_cache *keys;         // auth.c's, made with the first signature
     int64_t started_ms;
     bool draining;

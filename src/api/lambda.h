@@ -129,7 +129,8 @@ struct lambda {
     struct api *api;
     struct map functions; // struct lambda_function by name
     struct preparer *preparer;
-    char *packages; // DIR/packages
+    char *packages;         // DIR/packages
+    struct list refreshing; // of lambda_refresh.c
 };
 
 struct lambda_function *lambda_find(struct api *api, struct str name); // NULL also while created
@@ -186,6 +187,9 @@ void lambda_text_set(char **field, const char *value); // copies
 // change as they should.
 void lambda_prepare(struct lambda_function *f);
 bool lambda_needs_preparation(const struct function *f);
+// At start: prepares models again that were prepared on another machine.
+void lambda_refresh(struct lambda *lambda);
+void lambda_refresh_stop(struct lambda *lambda);
 // A new published version of `from`.
 struct function *lambda_version_make(const struct function *from, int64_t number);
 

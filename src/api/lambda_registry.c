@@ -685,6 +685,7 @@ int lambda_start(struct api *api, struct err *err)
     struct lambda *lambda = NEW(struct lambda);
     api->lambda = lambda;
     lambda->api = api;
+    list_init(&lambda->refreshing);
     lambda->packages = mem_printf("%s/packages", store_dir(api->store));
     lambda->preparer = preparer_new(api->loop, NULL, LAMBDA_PREPARE_S * INT64_C(1000000));
     TRY(file_make_dir(lambda->packages, 0755, err));
@@ -706,6 +707,7 @@ int lambda_start(struct api *api, struct err *err)
     }
     lambda_package_sweep(lambda->packages, &used);
     map_done(&used);
+    lambda_refresh(lambda);
     return 0;
 }
 
@@ -721,6 +723,7 @@ void lambda_stop(struct api *api)
         entry_free(f);
     }
     map_done(&lambda->functions);
+    lambda_refresh_stop(lambda);
     preparer_free(lambda->preparer);
     free(lambda->packages);
     free(lambda);

@@ -56,12 +56,12 @@ struct http_request {
     struct str host;  // the Host header, may be empty
     const struct http_header *headers; // as received, in order
     size_t header_count;
-    uint64_t body_size; // Content-Length, or UINT64_MAX when chunked / unknown
-    int64_t started_us; // loop_now_us at the headers
-    char remote[64];    // the peer's numeric address
-    char id[37];        // a fresh request id (UUID), for x-amzn-RequestId and logs
-    void *data;         // the handler's own
-    void *ctx;          // what was given to http_server_new
+    uint64_t body_size;         // Content-Length, or UINT64_MAX when chunked / unknown
+    int64_t started_us;         // loop_now_us at the headers
+    char remote[64];            // the peer's numeric address
+    char id[37];                // a fresh request id (UUID), for x-amzn-RequestId and logs
+    void *data;                 // the handler's own
+    void *ctx;                  // what was given to http_server_new
     struct http_origin *origin; // of an adopted connection; NULL: it came in by the front door
 };
 

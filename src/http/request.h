@@ -54,7 +54,7 @@ struct request {
     bool gone;      // the client, or the connection, is no more
     bool replied;
     bool stream, stream_ended;
-    bool watched; // its client is
+    bool watched;     // its client is
     uint64_t dropped; // bytes of the body that nobody wanted
 
     struct buf reply_headers;      // name NUL value NUL …

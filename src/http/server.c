@@ -490,8 +490,7 @@ int http_server_adopt(struct http_server *server, int fd, struct http_origin *or
     server->adopting = true;
     server->adopting_origin = origin;
     // MHD closes the descriptor when it fails.
-    enum MHD_Result added =
-        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size);
+    enum MHD_Result added = MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size);
     server->adopting = false;
     server->adopting_origin = NULL;
     server_owe_turn(server);
