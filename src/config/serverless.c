@@ -469,29 +469,34 @@ static int find_path(const struct serverless_options *options, const char **ret,
                    "one");
 }
 
-static int load(const struct serverless_options *options, struct serverless *service,
-                struct err *err)
+static void set_path(struct serverless *service, const char *path)
 {
-    const char *path = NULL;
-    TRY(find_path(options, &path, err));
     service->path = tree_text(service->tree, str_of(path));
     const char *slash = strrchr(path, '/');
     service->dir = !slash          ? "."
                    : slash == path ? "/"
                                    : tree_text(service->tree, str_n(path, (size_t)(slash - path)));
-    CLEAN(buf_done) struct buf text = BUF_INIT(YAML_SIZE_MAX);
-    TRY(file_read(path, &text, err));
-    return read_text(service, options, buf_str(&text), err);
+}
+
+int serverless_parse(const struct serverless_options *options, struct str text,
+                     struct serverless **ret, struct err *err)
+{
+    CLEAN(serverless_free_clean) struct serverless *service = NEW(struct serverless);
+    service->tree = tree_new();
+    set_path(service, options->path);
+    TRY(read_text(service, options, text, err));
+    *ret = MOVE(service);
+    return 0;
 }
 
 int serverless_load(const struct serverless_options *options, struct serverless **ret,
                     struct err *err)
 {
-    CLEAN(serverless_free_clean) struct serverless *service = NEW(struct serverless);
-    service->tree = tree_new();
-    TRY(load(options, service, err));
-    *ret = MOVE(service);
-    return 0;
+    struct serverless_options found = *options;
+    CLEAN(buf_done) struct buf text = BUF_INIT(YAML_SIZE_MAX);
+    TRY(find_path(options, &found.path, err));
+    TRY(file_read(found.path, &text, err));
+    return serverless_parse(&found, buf_str(&text), ret, err);
 }
 
 void serverless_free(struct serverless *service)

@@ -67,6 +67,9 @@ struct serverless {
 // ERR_INVALID begins with file, line and column; ERR_NOT_FOUND when there is no file.
 MUST_CHECK int serverless_load(const struct serverless_options *options, struct serverless **ret,
                                struct err *err);
+// As serverless_load, from a text that options->path (needed) names in errors; ${file(…)} is relative to it.
+MUST_CHECK int serverless_parse(const struct serverless_options *options, struct str text,
+                                struct serverless **ret, struct err *err);
 void serverless_free(struct serverless *service); // takes NULL
 void serverless_free_clean(struct serverless **service);
 
