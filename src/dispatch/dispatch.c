@@ -10,6 +10,12 @@
 
 #include <stdio.h>
 
+// Jobs that an instance gets together: at most so many, with so many bytes of payload (which bounds
+// what they name, and so the message), and no more than it answers in that time.
+#define BATCH_MAX      16
+#define BATCH_SIZE_MAX 8192
+#define BATCH_US       500
+
 char *dispatch_key(const struct function *f)
 {
     return strcmp(f->version, "$LATEST") == 0 ? mem_dup(f->name)
@@ -99,28 +105,67 @@ static struct worker *idle_pick(struct lane *lane)
     return NULL;
 }
 
-static void worker_run(struct lane *lane, struct worker *worker, struct job *job)
+static void job_start(struct lane *lane, struct worker *worker, struct job *job)
 {
-    struct dispatch *d = lane->dispatch;
+    int64_t now_us = loop_now_us(lane->dispatch->loop);
     queue_take(lane, job);
     job_move(job, JOB_RUNNING);
-    int64_t now_us = loop_now_us(d->loop);
     job->result.queued_us = now_us - job->created_us;
     job->result.tier = worker->fresh ? worker->tier : TIER_HOT;
     job->result.init_us = worker->fresh ? worker->init_us : 0;
     if (worker->fresh && worker->tier == TIER_COLD) {
         lane->counts.cold_starts++;
     }
+    worker->fresh = false;
+    job->deadline_us = now_us + (int64_t)worker->function->timeout_s * 1000000;
+    list_push_back(&worker->batch, &job->link);
+}
+
+static size_t job_size(const struct job *job)
+{
+    return bytes_str(job->payload).size + (job->context ? strlen(job->context) : 0);
+}
+
+// How many jobs the worker gets at once. Where jobs take no longer than waking an instance does,
+// those that wait go together. Idle workers share them evenly.
+static int64_t batch_max(const struct lane *lane, const struct worker *worker)
+{
+    bool models = strcmp(worker->function->runtime, "onnx") == 0; // others take one at a time
+    if (worker->fresh || lane->run_peak_us == 0 || !models) {
+        return 1;
+    }
+    int64_t waiting = (int64_t)(lane->queued_sync + lane->queued_async);
+    int64_t share = (waiting + lane->idle - 1) / lane->idle;
+    int64_t most = BATCH_US / lane->run_peak_us;
+    most = most < share ? most : share;
+    return most < BATCH_MAX ? most : BATCH_MAX;
+}
+
+// One that has lost its instance before runs alone: if it was the cause, no other is to suffer.
+static void batch_fill(struct lane *lane, struct worker *worker)
+{
+    int64_t most = batch_max(lane, worker), count = 0;
+    size_t size = 0;
+    struct job *job = LIST_FIRST(&lane->queue, struct job, link);
+    bool more = true;
+    while (more) {
+        size += job_size(job);
+        more = ++count < most && job->attempt == 1;
+        job_start(lane, worker, job);
+        job = LIST_FIRST(&lane->queue, struct job, link);
+        more = more && job && job->attempt == 1 && size + job_size(job) <= BATCH_SIZE_MAX;
+    }
+}
+
+static void worker_run(struct lane *lane, struct worker *worker)
+{
+    struct dispatch *d = lane->dispatch;
+    batch_fill(lane, worker);
     list_remove(&worker->idle_link);
     lane->idle--;
     lane->busy++;
     worker->state = WORKER_BUSY;
-    worker->fresh = false;
-    worker->since_us = now_us;
-    list_push_back(&worker->batch, &job->link);
-    int64_t limit_us = (int64_t)worker->function->timeout_s * 1000000;
-    job->deadline_us = now_us + limit_us;
-    timer_start(d->loop, &worker->timer, limit_us);
+    worker_watch(worker);
     d->fleet->ops->run(d->fleet, worker->instance, &worker->batch);
 }
 
@@ -146,7 +191,7 @@ void lane_turn(struct lane *lane)
         if (!worker) {
             break;
         }
-        worker_run(lane, worker, LIST_FIRST(&lane->queue, struct job, link));
+        worker_run(lane, worker);
     }
     if (!lane_may_run(lane)) {
         list_remove(&lane->hungry_link);

@@ -25,7 +25,7 @@ struct worker {
     enum tier tier;
     int64_t init_us;
     int64_t since_us; // when it came into this state
-    struct list batch;     // struct job
+    struct list batch;     // struct job: the first one runs, the others wait for it
     struct list link;      // lane->workers
     struct list idle_link; // dispatch->idle, the longest idle first
     struct timer timer;    // idle: stop it; busy: its job takes too long; starting: gives up
@@ -43,6 +43,7 @@ struct lane {
     int64_t not_before_us;    // after failed starts: no new one before this
     int failures;             // of instances in a row
     int64_t run_us, start_us; // smoothed: of one job, of one start; 0 unknown
+    int64_t run_peak_us; // of the longest job of late, as its runner says; forgotten slowly
     struct list hungry_link;  // dispatch->hungry: waits for a place
     bool warmed;              // the fleet was told to make a template of this revision
 
@@ -87,6 +88,7 @@ void lane_grow(struct lane *lane);
 void worker_free_place(struct dispatch *d);
 void places_look(struct dispatch *d);
 void worker_idle(struct worker *worker);
+void worker_watch(struct worker *worker); // the first of its batch runs from now on
 void worker_stop(struct worker *worker, bool now);
 void worker_forget(struct worker *worker); // after on_ended
 extern const struct fleet_events dispatch_fleet_events;

@@ -10,10 +10,13 @@
 #define GRACE_US         100000           // a hungry function waits this long for a busy one's place
 #define BACKOFF_US       100000           // after the first failure in a row; doubles
 #define BACKOFF_MAX_US   (10 * 1000000ll)
+#define PEAK_MEMORY      64 // jobs after which a long one counts for about a third of its time
 #define FAILURES_GIVE_UP 3 // starts that fail in a row: those who wait are told why
 
+// Never 0, which means "not known".
 static void smooth(int64_t *value, int64_t sample)
 {
+    sample = sample > 0 ? sample : 1;
     *value = *value ? (*value * 7 + sample) / 8 : sample;
 }
 
@@ -219,6 +222,13 @@ static bool place_owed(struct dispatch *d, struct lane *lane)
     return owed;
 }
 
+void worker_watch(struct worker *worker)
+{
+    struct loop *loop = worker->lane->dispatch->loop;
+    worker->since_us = loop_now_us(loop);
+    timer_start(loop, &worker->timer, (int64_t)worker->function->timeout_s * 1000000);
+}
+
 // The worker has nothing to do: it is told to go when it is of an old revision or another function
 // needs its place; else it waits for the next job, or for its idle time to end.
 void worker_idle(struct worker *worker)
@@ -265,9 +275,13 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     CHECK(worker->state == WORKER_BUSY);
-    int64_t now_us = loop_now_us(d->loop);
-    job->result.duration_us = now_us - worker->since_us;
+    // Answers of a batch are read together; then what the runner says of each is nearer the truth.
+    int64_t took_us = loop_now_us(d->loop) - worker->since_us;
+    int64_t said_us = job->result.decode_us + job->result.run_us + 1;
+    job->result.duration_us = took_us > said_us ? took_us : said_us;
     smooth(&lane->run_us, job->result.duration_us);
+    int64_t peak_us = lane->run_peak_us - lane->run_peak_us / PEAK_MEMORY;
+    lane->run_peak_us = peak_us > said_us ? peak_us : said_us;
     lane->failures = 0;
     lane->not_before_us = 0;
     list_remove(&job->link);
@@ -275,6 +289,8 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
         timer_stop(d->loop, &worker->timer);
         lane->busy--;
         worker_idle(worker);
+    } else {
+        worker_watch(worker);
     }
     job_settle(d, lane, job);
     lane_turn(lane);
@@ -302,7 +318,7 @@ static void job_again(struct lane *lane, struct job *job)
     job->function = function_ref(lane->function);
     job_move(job, JOB_QUEUED);
     list_push_front(&lane->queue, &job->link);
-    lane->queued_sync++;
+    *(job->async ? &lane->queued_async : &lane->queued_sync) += 1;
 }
 
 // A job whose instance was lost: once more, unless it was lost before, is asynchronous (then its
@@ -323,6 +339,21 @@ static void job_lost(struct lane *lane, struct worker *worker, struct job *job, 
         return;
     }
     job_fail(d, lane, job, "Runtime.ExitError", reason);
+}
+
+// A job of the batch that had not begun when the instance was lost: nothing happened to it.
+static void job_unbegun(struct lane *lane, struct job *job, const char *reason)
+{
+    struct dispatch *d = lane->dispatch;
+    list_remove(&job->link);
+    if (lane_can_run(lane) && !(job->async && d->draining)) {
+        job_again(lane, job);
+    } else if (job->async) { // its row is there, and looked at again
+        outbox_forget(lane, job);
+        timer_start(d->loop, &lane->outbox_due, 0);
+    } else {
+        job_fail(d, lane, job, "Runtime.ExitError", reason);
+    }
 }
 
 // Instances that end by themselves, one after the other without an answer in between: the next
@@ -368,9 +399,14 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out);
     count_out(worker);
     d->workers--;
-    // Backwards, since each lost job goes to the front of the queue.
+    // Backwards, since each goes to the front of the queue; the first one ran.
     while (!list_empty(&worker->batch)) {
-        job_lost(lane, worker, CONTAINER_OF(worker->batch.prev, struct job, link), reason);
+        struct job *job = CONTAINER_OF(worker->batch.prev, struct job, link);
+        if (worker->batch.next == worker->batch.prev) {
+            job_lost(lane, worker, job, reason);
+        } else {
+            job_unbegun(lane, job, reason);
+        }
     }
     worker_forget(worker);
     if (failed && lane->function) {

@@ -20,7 +20,7 @@ struct item {
     struct err err;    // code 0: answered
     struct buf answer; // JSON, or what the task makes
     bool raw;          // the answer is not JSON
-    uint64_t decode_us, run_us;
+    uint64_t decode_us;
 };
 
 struct task_ops {

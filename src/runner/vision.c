@@ -148,11 +148,9 @@ int vision_run(struct vision *vision, struct package *package, struct item *item
 {
     int64_t began = clock_mono_us();
     int rc = decode(vision, item->bytes, &ret->info, &item->err);
-    int64_t decoded = clock_mono_us();
-    item->decode_us = (uint64_t)(decoded - began);
+    item->decode_us = (uint64_t)(clock_mono_us() - began);
     TRY(rc);
     rc = model_run(package->model, &vision->input, ret->outputs, &item->err);
-    item->run_us = (uint64_t)(clock_mono_us() - decoded);
     if (rc < 0) {
         item->err.aws = TASK_BAD_MODEL;
     }

@@ -134,7 +134,7 @@ struct wire_result {
                                    // the whole error document, and no type and message
     struct str error_type, error_message;
     struct wire_bytes payload;     // the answer (JSON or what the task produces)
-    uint64_t decode_us, run_us;    // spent in media/ and in the engine
+    uint64_t decode_us, run_us;    // spent on reading what came in, and on all the rest
     uint64_t memory_max_kb;        // the instance's peak resident size so far
     struct str log;                // what the run had to say, whole lines, may be empty
 };

@@ -22,7 +22,13 @@
 
 #define MINUTE_US (60 * 1000000ll)
 #define ACTIONS   60 // of clients and operators in a run
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
 #define RUNS 60
 #else
 #define RUNS 300
@@ -102,6 +108,10 @@ static void plan_make(struct world *w, struct plan *plan, int number)
     plan->start_us[TIER_COLD] = world_between(w, 100000, 2000000);
     plan->run_min_us = world_between(w, 10, 100000);
     plan->run_max_us = plan->run_min_us + world_between(w, 10, (int64_t)plan->timeout_s * 900000);
+    if (world_chance(w, 300)) { // so short that several of them make a batch
+        plan->run_min_us = world_between(w, 1, 50);
+        plan->run_max_us = plan->run_min_us + world_between(w, 10, 500);
+    }
     plan->uneven = world_chance(w, 500);
     plan->steady = number == 0 || world_chance(w, 400);
     plan->start_crash = world_chance(w, 300) ? (int)world_between(w, 1, 400) : 0;
@@ -571,6 +581,8 @@ static void nothing_due(struct timer *timer)
     (void)timer;
 }
 
+static uint64_t batches; // of more than one job, in all runs
+
 static void run(uint64_t seed, int actions, int fault_chance, uint64_t fault_at, bool restarts)
 {
     struct world w;
@@ -592,6 +604,7 @@ static void run(uint64_t seed, int actions, int fault_chance, uint64_t fault_at,
     }
     faults.chance = 0;
     rest(&w);
+    batches += w.batches;
     world_end(&w);
 }
 
@@ -624,14 +637,14 @@ int main(void)
     }
     // Every single operation of a short run fails once.
     uint64_t singles = 0;
-    for (seed = 1000; seed < 1000 + runs / 100; seed++) {
+    for (seed = 1000; seed < 1000 + (runs + 99) / 100; seed++) {
         do {
             run(seed, 12, 0, ++fault_at, false);
             singles++;
         } while (faults.failed);
         fault_at = 0;
     }
-    printf("%llu seeds, %llu single faults\n", (unsigned long long)runs,
-           (unsigned long long)singles);
+    printf("%llu seeds, %llu single faults, %llu batches\n", (unsigned long long)runs,
+           (unsigned long long)singles, (unsigned long long)batches);
     return 0;
 }

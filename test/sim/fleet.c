@@ -18,6 +18,7 @@ struct sim_instance {
     bool told_to_stop;
     const char *reason;
     struct list *batch;
+    int64_t run_us; // of the job that runs
     struct timer timer;
     struct list link;
 };
@@ -63,16 +64,97 @@ static void started(struct sim_instance *i)
     i->fleet->events.on_started(i->fleet->events.ctx, &i->base, i->tier, 1000);
 }
 
+// Where nothing goes wrong, jobs are handed to instances in the order in which they came.
+static void order_check(struct plan *plan, const struct job *job)
+{
+    if (!job->async) {
+        HOLDS(!plan->steady || job->id > plan->last_id, "%s: job %llu goes after %llu", plan->name,
+              (unsigned long long)job->id, (unsigned long long)plan->last_id);
+        plan->last_id = job->id;
+    } else if (job->attempt == 1) { // others failed because no instance could be started
+        HOLDS(!plan->steady || faults.failed || job->row > plan->last_row,
+              "%s: row %lld goes after %lld", plan->name, (long long)job->row,
+              (long long)plan->last_row);
+        plan->last_row = job->row;
+    }
+}
+
+// Is this a job that may run now, here, and for the first time or again?
+static void job_check(struct sim_instance *i, const struct job *job)
+{
+    struct world *w = i->fleet->world;
+    struct plan *plan = i->plan;
+    int64_t most = plan->function ? plan->function->reserved_concurrency : -1;
+    HOLDS(job->state == JOB_RUNNING, "a job of %s is run in state %d", plan->name, job->state);
+    HOLDS(strcmp(job->function->name, plan->name) == 0, "a job of %s came to %s",
+          job->function->name, plan->name);
+    HOLDS(i->function == job->function, "a job of %s came to another revision", plan->name);
+    HOLDS(most < 0 || plan->running <= most, "%d of %s run, %lld may", plan->running, plan->name,
+          (long long)most);
+    if (!job->async) {
+        return;
+    }
+    HOLDS(job->row > 0 && job->attempt <= 1 + plan->retries_max, "row %lld, attempt %u",
+          (long long)job->row, job->attempt);
+    struct event *event = map_get(&w->events, str_of(job->request_id.text));
+    if (event) {
+        HOLDS(!event->rejected, "%s runs, but was never stored", event->request_id);
+        event->runs++;
+        int most_runs = (1 + (int)plan->retries_max) * (1 + w->restarts) + (int)faults.failed;
+        HOLDS(event->runs <= most_runs, "%s runs for the %dth time", event->request_id,
+              event->runs);
+        return;
+    }
+    HOLDS(plan == w->sink, "%s: nobody sent %s", plan->name, job->request_id.text);
+    static const char mark[] = "\"requestId\":\"";
+    struct str record = bytes_str(job->payload);
+    ptrdiff_t at = str_find_str(record, STR("\"requestId\":\""));
+    HOLDS(at >= 0, "a record without a request id");
+    event = map_get(&w->events, str_head(str_skip(record, (size_t)at + sizeof mark - 1), UUID_SIZE));
+    HOLDS(event, "a record of something that nobody sent");
+    event->sunk++;
+}
+
+// The first of the batch runs from now on.
+static void job_run(struct sim_instance *i)
+{
+    struct world *w = i->fleet->world;
+    struct plan *plan = i->plan;
+    w->runs++;
+    job_check(i, LIST_FIRST(i->batch, struct job, link));
+    bool is_short = plan->uneven && !world_chance(w, 50);
+    int64_t run_us = is_short ? plan->run_min_us
+                              : world_between(w, plan->run_min_us, plan->run_max_us);
+    i->run_us = run_us;
+    i->fails = world_chance(w, plan->run_fail);
+    if (world_chance(w, plan->run_hang)) {
+        return;
+    }
+    if (world_chance(w, plan->run_crash)) {
+        i->reason = "died while running";
+        next_in(i, NEXT_ENDED, world_between(w, 0, run_us));
+    } else {
+        next_in(i, NEXT_RESULT, run_us);
+    }
+}
+
 static void result(struct sim_instance *i)
 {
     struct job *job = LIST_FIRST(i->batch, struct job, link);
-    i->plan->running--;
+    bool last = i->batch->next == i->batch->prev;
+    job->result.run_us = i->run_us;
     job->result.status = i->fails ? JOB_FUNCTION_ERROR : JOB_OK;
     job->result.payload = i->fails ? bytes_new(STR("{\"errorType\":\"E\"}"))
                           : job->payload ? bytes_ref(job->payload)
                                          : bytes_new(STR("null"));
-    idle_again(i);
+    if (last) {
+        i->plan->running--;
+        idle_again(i);
+    }
     i->fleet->events.on_result(i->fleet->events.ctx, &i->base, job);
+    if (!last) {
+        job_run(i);
+    }
 }
 
 static void ended(struct sim_instance *i)
@@ -135,77 +217,22 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     return &i->base;
 }
 
-// Is this a job that may run now, here, and for the first time or again?
-static void job_check(struct sim_instance *i, const struct job *job)
-{
-    struct world *w = i->fleet->world;
-    struct plan *plan = i->plan;
-    int64_t most = plan->function ? plan->function->reserved_concurrency : -1;
-    HOLDS(job->state == JOB_RUNNING, "a job of %s is run in state %d", plan->name, job->state);
-    HOLDS(strcmp(job->function->name, plan->name) == 0, "a job of %s came to %s",
-          job->function->name, plan->name);
-    HOLDS(i->function == job->function, "a job of %s came to another revision", plan->name);
-    HOLDS(most < 0 || plan->running <= most, "%d of %s run, %lld may", plan->running, plan->name,
-          (long long)most);
-    if (!job->async) {
-        HOLDS(!plan->steady || job->id > plan->last_id, "%s: job %llu runs after %llu", plan->name,
-              (unsigned long long)job->id, (unsigned long long)plan->last_id);
-        plan->last_id = job->id;
-        return;
-    }
-    HOLDS(job->row > 0 && job->attempt <= 1 + plan->retries_max, "row %lld, attempt %u",
-          (long long)job->row, job->attempt);
-    if (job->attempt == 1) { // others failed because no instance could be started
-        HOLDS(!plan->steady || faults.failed || job->row > plan->last_row,
-              "%s: row %lld runs after %lld", plan->name, (long long)job->row,
-              (long long)plan->last_row);
-        plan->last_row = job->row;
-    }
-    struct event *event = map_get(&w->events, str_of(job->request_id.text));
-    if (event) {
-        HOLDS(!event->rejected, "%s runs, but was never stored", event->request_id);
-        event->runs++;
-        int most_runs = (1 + (int)plan->retries_max) * (1 + w->restarts) + (int)faults.failed;
-        HOLDS(event->runs <= most_runs, "%s runs for the %dth time", event->request_id,
-              event->runs);
-        return;
-    }
-    HOLDS(plan == w->sink, "%s: nobody sent %s", plan->name, job->request_id.text);
-    static const char mark[] = "\"requestId\":\"";
-    struct str record = bytes_str(job->payload);
-    ptrdiff_t at = str_find_str(record, STR("\"requestId\":\""));
-    HOLDS(at >= 0, "a record without a request id");
-    event = map_get(&w->events, str_head(str_skip(record, (size_t)at + sizeof mark - 1), UUID_SIZE));
-    HOLDS(event, "a record of something that nobody sent");
-    event->sunk++;
-}
-
 static void fleet_run(struct fleet *base, struct instance *instance, struct list *batch)
 {
     struct world *w = fleet_of(base)->world;
     struct sim_instance *i = instance_of(instance);
-    struct plan *plan = i->plan;
     HOLDS(i->stage == IDLE && !i->told_to_stop, "a job for an instance that is not idle");
     HOLDS(!list_empty(batch), "an empty batch");
     timer_stop(w->loop, &i->timer);
     i->stage = BUSY;
     i->batch = batch;
     i->plan->running++;
-    w->runs++;
-    job_check(i, LIST_FIRST(batch, struct job, link));
-    bool is_short = plan->uneven && !world_chance(w, 50);
-    int64_t run_us = is_short ? plan->run_min_us
-                              : world_between(w, plan->run_min_us, plan->run_max_us);
-    i->fails = world_chance(w, plan->run_fail);
-    if (world_chance(w, plan->run_hang)) {
-        return;
+    w->batches += batch->next != batch->prev;
+    LIST_EACH(job, batch, struct job, link)
+    {
+        order_check(i->plan, job);
     }
-    if (world_chance(w, plan->run_crash)) {
-        i->reason = "died while running";
-        next_in(i, NEXT_ENDED, world_between(w, 0, run_us));
-    } else {
-        next_in(i, NEXT_RESULT, run_us);
-    }
+    job_run(i);
 }
 
 static void fleet_stop(struct fleet *base, struct instance *instance)

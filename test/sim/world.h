@@ -72,7 +72,7 @@ struct world {
     int64_t starve_us; // nobody waits longer for a place
     bool drained;
     int restarts;
-    uint64_t sync_open, sync_settled, runs;
+    uint64_t sync_open, sync_settled, runs, batches;
 };
 
 // The world there is; faults and failing checks look at it.
