@@ -177,7 +177,8 @@ static void names_write(struct buf *out, const char *member, const char *names)
 {
     buf_printf(out, "\"%s\":[", member);
     for (struct str rest = str_of(names); rest.at && rest.size;) {
-        buf_printf(out, "\"" STR_FMT "\"%s", STR_ARG(str_cut(&rest, ',')), rest.at ? "," : "");
+        struct str name = str_cut(&rest, ',');
+        buf_printf(out, "\"" STR_FMT "\"%s", STR_ARG(name), rest.at ? "," : "");
     }
     buf_add_text(out, "],");
 }
