@@ -38,6 +38,9 @@ struct model {
     const struct engine_ops *ops;
     struct engine_value *inputs, *outputs;
     size_t input_count, output_count;
+    // Give the memory of a run back after it. For templates: what they keep dirty is copied page by
+    // page in every child, where fresh memory would do.
+    bool lean;
 };
 
 struct engine_ops {

@@ -7,6 +7,7 @@
 #include "runner/guess.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 static int read_spec(struct package *p, struct str handler, struct err *err)
@@ -133,5 +134,16 @@ void package_free(struct package *p)
 
 int package_warm(struct package *p, struct err *err)
 {
-    return p->task->warm ? p->task->warm(p, err) : 0;
+    if (!p->task->warm) {
+        return 0;
+    }
+    if (p->model) {
+        p->model->lean = true;
+    }
+    int rc = p->task->warm(p, err);
+    if (p->model) {
+        p->model->lean = false;
+    }
+    malloc_trim(0);
+    return rc;
 }

@@ -169,8 +169,11 @@ int vision_black(struct vision *vision, struct package *package, struct vision_a
     TRY(preprocess_plan(pre, width, height, &ret->info, err));
     TRY(shape_input(vision, &ret->info, err));
     memset(vision->input.data, 0, vision->input.size);
-    TRY(model_run(package->model, &vision->input, ret->outputs, err));
-    return 1;
+    int rc = model_run(package->model, &vision->input, ret->outputs, err);
+    free(vision->input.data); // children of a template are better off with fresh memory
+    vision->input.data = NULL;
+    vision->room = 0;
+    return rc < 0 ? rc : 1;
 }
 
 void vision_shape(const struct vision *vision, int64_t *dims)

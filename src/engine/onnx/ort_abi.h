@@ -61,6 +61,7 @@ typedef struct ort_status *ort_rc;
       (const struct ort_session *, size_t, struct ort_allocator *, char **))                       \
     X(SessionGetOutputName, 37, ort_rc,                                                            \
       (const struct ort_session *, size_t, struct ort_allocator *, char **))                       \
+    X(CreateRunOptions, 39, ort_rc, (struct ort_run_options **))                                   \
     X(CreateTensorAsOrtValue, 48, ort_rc,                                                          \
       (struct ort_allocator *, const int64_t *dims, size_t rank, int type, struct ort_value **))   \
     X(CreateTensorWithDataAsOrtValue, 49, ort_rc,                                                  \
@@ -86,11 +87,14 @@ typedef struct ort_status *ort_rc;
     X(ReleaseMemoryInfo, 94, void, (struct ort_memory_info *))                                     \
     X(ReleaseSession, 95, void, (struct ort_session *))                                            \
     X(ReleaseValue, 96, void, (struct ort_value *))                                                \
+    X(ReleaseRunOptions, 97, void, (struct ort_run_options *))                                     \
     X(ReleaseTypeInfo, 98, void, (struct ort_type_info *))                                         \
     X(ReleaseTensorTypeAndShapeInfo, 99, void, (struct ort_tensor_info *))                         \
     X(ReleaseSessionOptions, 100, void, (struct ort_session_options *))                            \
     X(AddSessionConfigEntry, 130, ort_rc,                                                          \
-      (struct ort_session_options *, const char *key, const char *value))
+      (struct ort_session_options *, const char *key, const char *value))                          \
+    X(AddRunConfigEntry, 165, ort_rc,                                                              \
+      (struct ort_run_options *, const char *key, const char *value))
 
 struct ort_api {
 #define X(name, slot, result, parameters) result(*name) parameters;

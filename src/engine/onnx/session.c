@@ -315,6 +315,34 @@ static int read_answer(const struct ort *ort, struct ort_value *value, struct te
     return 0;
 }
 
+// Runs, and has the library return what it took for it.
+static ort_rc run_lean(struct ort_model *m)
+{
+    const struct ort_api *api = &m->ort->api;
+    struct ort_run_options *options = NULL;
+    ort_rc rc = api->CreateRunOptions(&options);
+    if (!rc) {
+        rc = api->AddRunConfigEntry(options, "memory.enable_memory_arena_shrinkage", "cpu:0");
+    }
+    if (!rc) {
+        rc = api->Run(m->session, options, m->input_names,
+                      (const struct ort_value *const *)m->values, m->model.input_count,
+                      m->output_names, m->model.output_count, m->answers);
+    }
+    api->ReleaseRunOptions(options);
+    return rc;
+}
+
+static ort_rc run(struct ort_model *m)
+{
+    if (m->model.lean) {
+        return run_lean(m);
+    }
+    return m->ort->api.Run(m->session, NULL, m->input_names,
+                           (const struct ort_value *const *)m->values, m->model.input_count,
+                           m->output_names, m->model.output_count, m->answers);
+}
+
 int ort_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
             struct err *err)
 {
@@ -326,11 +354,7 @@ int ort_run(struct model *model, const struct tensor *inputs, struct tensor *out
     for (size_t i = 0; i < model->input_count; i++) {
         TRY(make_value(ort, &inputs[i], model->inputs[i].name, &m->values[i], err));
     }
-    TRY(ort_check(ort,
-                  ort->api.Run(m->session, NULL, m->input_names,
-                               (const struct ort_value *const *)m->values, model->input_count,
-                               m->output_names, model->output_count, m->answers),
-                  ERR_FUNCTION, "the model failed", err));
+    TRY(ort_check(ort, run(m), ERR_FUNCTION, "the model failed", err));
     for (size_t i = 0; i < model->output_count; i++) {
         TRY(read_answer(ort, m->answers[i], &outputs[i], &m->texts[i], err));
     }
