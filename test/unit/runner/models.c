@@ -633,10 +633,10 @@ static void squeezenet_knows_the_golden_photos(void **state)
     int count = 0;
     assert_int_equal(classify_folder(&instance, golden, &count), 10);
     assert_int_equal(count, 10);
-    // A straightforward reference (Pillow, numpy, the same model) gets 58 of these 100.
+    // A straightforward reference (Pillow, numpy, the same model) gets 59 of these 100.
     int right = classify_folder(&instance, imagenet, &count);
     assert_int_equal(count, 100);
-    assert_true(right >= 56);
+    assert_true(right >= 57 && right <= 61);
     process_end(&instance);
 }
 
