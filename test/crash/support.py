@@ -8,6 +8,7 @@ import signal
 import time
 
 import processes
+from conftest import BUILD
 
 ROLE = "arn:aws:iam::000000000000:role/test"
 
@@ -102,6 +103,12 @@ def frozen(server):
         for pid, _ in stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def sanitized():
+    """Do the programs carry a sanitizer, and its memory?"""
+    program = (BUILD / "rouse").read_bytes()
+    return b"__asan_" in program or b"__tsan_" in program
 
 
 def invoke_path(name="f"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every broken picture of the corpus through a real upload: the function fails and says why, and the
 next good picture is served by the same instance."""
+import functools
 import json
 import pathlib
 import uuid
@@ -46,9 +47,14 @@ def digits(tmp_path_factory):
     assert server.stop() == 0
 
 
+@functools.cache
+def client_of(server):
+    return server.client("s3")
+
+
 def classify(server, body):
     """The record of an upload: which destination, and what it says."""
-    s3 = server.client("s3")
+    s3 = client_of(server)
     key = f"{uuid.uuid4().hex} a+b.bin"
     before = {item["Key"] for item in s3.list_objects_v2(Bucket="results").get("Contents", [])}
     s3.put_object(Bucket="uploads", Key=key, Body=body)
@@ -56,7 +62,7 @@ def classify(server, body):
     def new():
         now = s3.list_objects_v2(Bucket="results").get("Contents", [])
         return [item["Key"] for item in now if item["Key"] not in before]
-    found = wait_until(new, PATIENCE_S)
+    found = wait_until(new, PATIENCE_S, 0.01)
     assert len(found) == 1, "no result"
     record = json.loads(s3.get_object(Bucket="results", Key=found[0])["Body"].read())
     return key, found[0].split("/")[0], record["responsePayload"]
