@@ -33,8 +33,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POOL_THREADS 4
-#define LOG_FILES    4
+#define POOL_THREADS  4
+#define LOG_FILES     4
 #define TEMPLATES_MAX 32 // of functions: each keeps what its function holds in memory
 
 struct server {
@@ -43,7 +43,7 @@ struct server {
     char *walls; // see api_settings
     struct api api;
     struct templates *templates;
-    struct cgroups *cgroups; // NULL: rlimits instead
+    struct cgroups *cgroups;  // NULL: rlimits instead
     struct session_keys keys; // of the process that is being started
     struct http_server *http;
     struct watch signals;
@@ -215,8 +215,10 @@ static int walls_up(struct server *s, struct err *err)
     jail_names(JAIL_ALL & ~report.missing, standing, sizeof standing);
     jail_names(report.missing, missing, sizeof missing);
     if (report.missing && s->settings.require_sandbox) {
-        return err_set(err, ERR_UNSUPPORTED, "--require-sandbox, but this machine denies the walls "
-                       "%s: %s", missing, report.why);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "--require-sandbox, but this machine denies the walls "
+                       "%s: %s",
+                       missing, report.why);
     }
     if (report.missing) {
         log_warn("functions run without the walls %s: %s", missing, report.why);

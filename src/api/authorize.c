@@ -144,10 +144,8 @@ int authorize(struct api *api, const struct http_request *req, const struct auth
     for (size_t i = 0; i < more_count && count < CONTEXT_MAX; i++) {
         context[count++] = more[i];
     }
-    struct policy_question q = {.action = str_of(action),
-                                .resource = resource,
-                                .context = context,
-                                .context_count = count};
+    struct policy_question q = {
+        .action = str_of(action), .resource = resource, .context = context, .context_count = count};
     enum policy_answer answer = ask(rights, &q);
     if (answer == POLICY_ALLOWS) {
         return 0;

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define BODY_MAX    ((size_t)64 * 1024 * 1024)
+#define BODY_MAX     ((size_t)64 * 1024 * 1024)
 #define PREPARED_MAX (1024 * 1024)
 
 struct inference {
@@ -25,7 +25,7 @@ struct inference {
     struct buf body;
     int refs;
     char model[FUNCTION_NAME_MAX + 1], version[64];
-    char verb[16]; // "", "ready", "infer"; or of the server: "live", "index", …
+    char verb[16];   // "", "ready", "infer"; or of the server: "live", "index", …
     json_t *id;      // of the request
     json_t *outputs; // that it asks for, or NULL
     bool binary;     // all outputs in binary unless they say otherwise
@@ -56,9 +56,8 @@ static void fail(struct inference *in, const struct err *err)
 
 static void reply_server(struct inference *in)
 {
-    CLEAN_JSON json_t *json =
-        json_pack("{s:s, s:s, s:[s]}", "name", "rouse", "version", ROUSE_VERSION, "extensions",
-                  "binary_tensor_data");
+    CLEAN_JSON json_t *json = json_pack("{s:s, s:s, s:[s]}", "name", "rouse", "version",
+                                        ROUSE_VERSION, "extensions", "binary_tensor_data");
     reply_json(in->req, 200, json);
 }
 
@@ -75,11 +74,10 @@ static void reply_index(struct inference *in)
     for (struct lambda_function *f; (f = map_next(&in->api->lambda->functions, &at));) {
         if (f->latest && strcmp(f->latest->runtime, "onnx") == 0) {
             bool ready = f->latest->state == FUNCTION_ACTIVE;
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", f->name, "version",
-                                                  f->latest->version, "state",
-                                                  ready ? "READY" : "UNAVAILABLE", "reason",
-                                                  f->latest->state_reason ? f->latest->state_reason
-                                                                          : ""));
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s, s:s}", "name", f->name, "version",
+                                f->latest->version, "state", ready ? "READY" : "UNAVAILABLE",
+                                "reason", f->latest->state_reason ? f->latest->state_reason : ""));
         }
     }
     reply_json(in->req, 200, list);
@@ -88,8 +86,7 @@ static void reply_index(struct inference *in)
 static int function_find(struct inference *in, struct function **ret, struct err *err)
 {
     bool latest = !in->version[0] || strcmp(in->version, "$LATEST") == 0;
-    CLEAN_MEM char *key =
-        latest ? mem_dup(in->model) : mem_printf("%s:%s", in->model, in->version);
+    CLEAN_MEM char *key = latest ? mem_dup(in->model) : mem_printf("%s:%s", in->model, in->version);
     struct function *f = dispatch_function(in->api->dispatch, str_of(key));
     if (!f || strcmp(f->runtime, "onnx") != 0) {
         return err_set(err, ERR_NOT_FOUND, "there is no model %s%s%s", in->model,
@@ -103,10 +100,10 @@ static int function_find(struct inference *in, struct function **ret, struct err
 static const char *datatype_name(const char *type)
 {
     static const char *const names[][2] = {
-        {"float32", "FP32"}, {"float16", "FP16"},   {"float64", "FP64"},  {"int8", "INT8"},
-        {"int16", "INT16"},  {"int32", "INT32"},    {"int64", "INT64"},   {"uint8", "UINT8"},
+        {"float32", "FP32"},  {"float16", "FP16"},  {"float64", "FP64"},  {"int8", "INT8"},
+        {"int16", "INT16"},   {"int32", "INT32"},   {"int64", "INT64"},   {"uint8", "UINT8"},
         {"uint16", "UINT16"}, {"uint32", "UINT32"}, {"uint64", "UINT64"}, {"bool", "BOOL"},
-        {"string", "BYTES"}, {"double", "FP64"},    {"float", "FP32"},
+        {"string", "BYTES"},  {"double", "FP64"},   {"float", "FP32"},
     };
     for (size_t i = 0; type && i < ARRAY_SIZE(names); i++) {
         if (strcmp(type, names[i][0]) == 0) {
@@ -250,7 +247,8 @@ static int body_cut(struct inference *in, struct str *ret_json, struct str *ret_
     struct str header = http_request_header(in->req, "Inference-Header-Content-Length");
     uint64_t size = in->body.size;
     if (header.at && (!str_to_u64(header, &size) || size > in->body.size)) {
-        return err_set(err, ERR_INVALID, "Inference-Header-Content-Length is not the JSON's length");
+        return err_set(err, ERR_INVALID,
+                       "Inference-Header-Content-Length is not the JSON's length");
     }
     *ret_json = str_head(buf_str(&in->body), size);
     *ret_raw = str_skip(buf_str(&in->body), size);
@@ -370,7 +368,9 @@ static void path_read(struct inference *in, struct str path)
     if (count == 1) {
         verb = "server";
     } else if (count == 3 && str_eq(part[1], STR("health"))) {
-        verb = str_eq(part[2], STR("live")) ? "live" : str_eq(part[2], STR("ready")) ? "ready" : verb;
+        verb = str_eq(part[2], STR("live"))    ? "live"
+               : str_eq(part[2], STR("ready")) ? "ready"
+                                               : verb;
     } else if (count == 3 && str_eq(part[1], STR("repository")) && str_eq(part[2], STR("index"))) {
         verb = "index";
     } else if (count >= 3 && str_eq(part[1], STR("models"))) {
@@ -379,10 +379,10 @@ static void path_read(struct inference *in, struct str path)
         snprintf(in->model, sizeof in->model, STR_FMT, STR_ARG(part[2]));
         snprintf(in->version, sizeof in->version, STR_FMT, STR_ARG(versioned ? part[4] : last));
         in->version[versioned ? sizeof in->version - 1 : 0] = 0;
-        verb = !last.size                        ? ""
+        verb = !last.size                   ? ""
                : str_eq(last, STR("infer")) ? "infer"
                : str_eq(last, STR("ready")) ? "ready"
-                                                 : verb;
+                                            : verb;
     }
     snprintf(in->verb, sizeof in->verb, "%s", verb);
 }

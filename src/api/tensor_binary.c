@@ -139,8 +139,8 @@ static int input_take(json_t *input, struct str raw, struct err *err)
     const struct datatype *type = NULL;
     TRY(datatype_of(input, &type, err));
     int64_t count = elements_of(input);
-    bool fits = count >= 0 && (type->kind == KIND_BYTES ||
-                               (uint64_t)count == raw.size / type->size);
+    bool fits =
+        count >= 0 && (type->kind == KIND_BYTES || (uint64_t)count == raw.size / type->size);
     CLEAN_JSON json_t *data = json_array();
     for (int64_t i = 0; fits && i < count; i++) {
         json_t *element = element_take(type, &raw);

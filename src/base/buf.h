@@ -22,7 +22,7 @@ struct buf {
 #define BUF_INIT(size_max) {.max = (size_max)}
 
 void buf_init(struct buf *buf, size_t size_max);
-void buf_done(struct buf *buf); // frees; survives a zeroed one
+void buf_done(struct buf *buf);  // frees; survives a zeroed one
 void buf_clear(struct buf *buf); // empty again, memory kept, overflow forgotten
 
 void buf_add(struct buf *buf, const void *at, size_t size);

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define MUST_CHECK       __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 // value, AWS error name in general use, HTTP status, exit status of a command, worth a retry

@@ -70,8 +70,8 @@ int file_make_dir(const char *path, unsigned mode, struct err *err)
             *slash = 0;
         }
         struct stat st;
-        if (mkdir(part, mode) < 0 && (errno != EEXIST || stat(part, &st) < 0 ||
-                                      !S_ISDIR(st.st_mode))) {
+        if (mkdir(part, mode) < 0 &&
+            (errno != EEXIST || stat(part, &st) < 0 || !S_ISDIR(st.st_mode))) {
             return err_errno(err, ERR_IO, errno, "%s", part);
         }
         if (slash) {

@@ -56,8 +56,9 @@ void log_line(enum log_level level, const char *fmt, ...)
     if (log_as_json) {
         char escaped[LOG_LINE_MAX - 128];
         json_escape(text, escaped, sizeof escaped);
-        size = snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n",
-                        when, names[level], escaped);
+        size =
+            snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n",
+                     when, names[level], escaped);
     } else {
         size = snprintf(line, sizeof line, "%s %-6s %s\n", when, names[level], text);
     }

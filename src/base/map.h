@@ -18,10 +18,10 @@ struct map {
     size_t count;
 };
 
-void map_done(struct map *map); // frees keys, not values
-void *map_get(const struct map *map, struct str key); // NULL when absent
+void map_done(struct map *map);                              // frees keys, not values
+void *map_get(const struct map *map, struct str key);        // NULL when absent
 void *map_put(struct map *map, struct str key, void *value); // the value that was there, or NULL
-void *map_remove(struct map *map, struct str key); // the value that was there, or NULL
+void *map_remove(struct map *map, struct str key);           // the value that was there, or NULL
 
 // Walks all values in no order. *at starts at 0. NULL when done. The map must not change meanwhile.
 void *map_next(const struct map *map, size_t *at);

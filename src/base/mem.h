@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void *mem_alloc(size_t size);  // zeroed
-void *mem_grow(void *at, size_t size); // realloc that does not fail
-char *mem_dup(const char *text);       // strdup; NULL stays NULL
+void *mem_alloc(size_t size);                   // zeroed
+void *mem_grow(void *at, size_t size);          // realloc that does not fail
+char *mem_dup(const char *text);                // strdup; NULL stays NULL
 char *mem_dup_n(const char *text, size_t size); // adds the NUL
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -16,8 +16,8 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 // Cleanup at scope end: `CLEAN(mem_clean) char *name = …;`
 #define CLEAN(fn) __attribute__((cleanup(fn)))
-void mem_clean(void *at_pointer);  // for char *, void *, any heap pointer
-void fd_clean(const int *fd);      // closes when >= 0
+void mem_clean(void *at_pointer); // for char *, void *, any heap pointer
+void fd_clean(const int *fd);     // closes when >= 0
 #define CLEAN_MEM CLEAN(mem_clean)
 #define CLEAN_FD  CLEAN(fd_clean)
 

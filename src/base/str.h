@@ -31,11 +31,11 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b); // ASCII
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
-int str_cmp(struct str a, struct str b); // bytewise, shorter first: S3's key order
-struct str str_skip(struct str s, size_t n);  // without the first n (at most all) bytes
-struct str str_head(struct str s, size_t n);  // the first n (at most all) bytes
-struct str str_trim(struct str s);            // without ASCII white space at both ends
-ptrdiff_t str_find(struct str s, char c);     // index of the first, or -1
+int str_cmp(struct str a, struct str b);               // bytewise, shorter first: S3's key order
+struct str str_skip(struct str s, size_t n);           // without the first n (at most all) bytes
+struct str str_head(struct str s, size_t n);           // the first n (at most all) bytes
+struct str str_trim(struct str s);                     // without ASCII white space at both ends
+ptrdiff_t str_find(struct str s, char c);              // index of the first, or -1
 ptrdiff_t str_find_str(struct str s, struct str part); // index of the first, or -1
 
 // Cuts *s at the first `sep`: returns what is before it and leaves in *s what is after it (empty
@@ -47,7 +47,7 @@ bool str_to_u64(struct str s, uint64_t *ret);
 bool str_to_i64(struct str s, int64_t *ret);
 bool str_to_double(struct str s, double *ret);
 
-char *str_dup(struct str s); // NUL-terminated heap copy
+char *str_dup(struct str s);     // NUL-terminated heap copy
 uint64_t str_hash(struct str s); // keyed per process, so that users cannot choose collisions
 
 // The same bytes, never with at == NULL: for those to whom NULL means "none".

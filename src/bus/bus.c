@@ -91,7 +91,8 @@ static int emit_each(void *ctx, const struct notification *n)
     CLEAN(buf_done) struct buf payload = BUF_INIT(EVENT_JSON_MAX);
     event_write(&payload, emitting->event, n);
     if (!buf_ok(&payload)) {
-        return err_set(emitting->err, ERR_LIMIT, "an event is larger than %d bytes", EVENT_JSON_MAX);
+        return err_set(emitting->err, ERR_LIMIT, "an event is larger than %d bytes",
+                       EVENT_JSON_MAX);
     }
     struct uuid request_id = uuid_new();
     struct job_row row = {

@@ -12,11 +12,11 @@
 #define BUS_TARGETS_MAX 64 // functions that one event reaches
 
 struct bus_object_event {
-    const char *name;  // without "s3:": "ObjectCreated:Put", "ObjectRemoved:Delete", …
+    const char *name;       // without "s3:": "ObjectCreated:Put", "ObjectRemoved:Delete", …
     struct str bucket, key; // the key decoded
     uint64_t size;
-    struct str etag;      // without quotes; empty for removals
-    uint64_t sequencer;   // grows with every change of the key
+    struct str etag;    // without quotes; empty for removals
+    uint64_t sequencer; // grows with every change of the key
     int64_t time_ms;
     const char *region;
     struct str source_ip, request_id; // of the request that caused it

@@ -10,8 +10,8 @@ struct bytes {
     size_t size;
 };
 
-struct bytes *bytes_new(struct str s);          // copies
-struct bytes *bytes_take(struct buf *buf);      // takes over; buf is empty afterwards
+struct bytes *bytes_new(struct str s);     // copies
+struct bytes *bytes_take(struct buf *buf); // takes over; buf is empty afterwards
 struct bytes *bytes_ref(struct bytes *b);
 void bytes_unref(struct bytes *b); // NULL is fine
 static inline struct str bytes_str(const struct bytes *b)

@@ -20,9 +20,9 @@ enum function_state { FUNCTION_PENDING, FUNCTION_ACTIVE, FUNCTION_FAILED };
 struct function {
     int refs;
     char *name;
-    char *version;     // "$LATEST" or "1", "2", …
-    char *runtime;     // "onnx", "python3.11", …
-    char *handler;     // onnx: the YAML file, default "model.yaml"
+    char *version; // "$LATEST" or "1", "2", …
+    char *runtime; // "onnx", "python3.11", …
+    char *handler; // onnx: the YAML file, default "model.yaml"
     char *role, *description;
     char *environment; // JSON object of strings, or NULL
     char *tags;        // JSON object of strings, or NULL
@@ -39,10 +39,10 @@ struct function {
     char *revision;                  // UUID
     int64_t modified_ms;
     // Of the function, whatever the version:
-    int64_t reserved_concurrency;    // -1: none
-    uint32_t retries_max;            // asynchronous: 0…2
-    uint32_t event_age_max_s;        // asynchronous: 60…21600
-    char *on_success, *on_failure;   // destination ARNs or NULL
+    int64_t reserved_concurrency;  // -1: none
+    uint32_t retries_max;          // asynchronous: 0…2
+    uint32_t event_age_max_s;      // asynchronous: 60…21600
+    char *on_success, *on_failure; // destination ARNs or NULL
 };
 
 struct function *function_new(void); // one reference, Lambda's defaults, strings NULL

@@ -27,27 +27,28 @@ enum job_status {
 
 struct job_result {
     enum job_status status;
-    struct bytes *payload; // owned; the answer, or the error document {"errorType", "errorMessage"…}
-    struct err err;        // JOB_REFUSED
+    struct bytes
+        *payload;   // owned; the answer, or the error document {"errorType", "errorMessage"…}
+    struct err err; // JOB_REFUSED
     enum tier tier;
     int64_t queued_us, init_us, decode_us, run_us, duration_us; // duration: what is billed
     uint64_t memory_max_mb;
-    bool told; // the error stands in the log already
+    bool told;         // the error stands in the log already
     struct bytes *log; // the job's log lines START … REPORT, for LogType=Tail; owned, may be NULL
 };
 
 struct job {
-    uint64_t id;              // unique in this process's life
+    uint64_t id; // unique in this process's life
     struct uuid request_id;
     struct function *function; // a reference
     struct bytes *payload;     // a reference; may be NULL (empty)
-    char *context;             // JSON: client context, identity, trace; heap, NULL when there is none
-    int state; // enum job_state; moves by job_move
+    char *context; // JSON: client context, identity, trace; heap, NULL when there is none
+    int state;     // enum job_state; moves by job_move
     bool async;
-    int64_t row;        // asynchronous: the outbox row, else 0
-    uint32_t attempt;   // 1 for the first
-    int64_t created_us; // loop time of the submission
-    int64_t created_ms; // wall time of the event (asynchronous: kept over restarts)
+    int64_t row;         // asynchronous: the outbox row, else 0
+    uint32_t attempt;    // 1 for the first
+    int64_t created_us;  // loop time of the submission
+    int64_t created_ms;  // wall time of the event (asynchronous: kept over restarts)
     int64_t deadline_us; // loop time at which a queued job is given up
     struct list link;    // in the function's queue or the instance's batch
     struct job_result result;

@@ -16,12 +16,12 @@ struct observe;
 struct store;
 
 struct dispatch_options {
-    int64_t idle_us;       // an instance without work this long is stopped
-    int instances_max;     // of all functions together
-    size_t queue_max;      // waiting synchronous jobs of one function; beyond: ERR_BUSY
-    int64_t hold_us;       // how long a synchronous job may wait for an instance
-    int64_t retry_us;      // before the first retry of an asynchronous job; then twice that, …
-    const char *region;    // borrowed
+    int64_t idle_us;    // an instance without work this long is stopped
+    int instances_max;  // of all functions together
+    size_t queue_max;   // waiting synchronous jobs of one function; beyond: ERR_BUSY
+    int64_t hold_us;    // how long a synchronous job may wait for an instance
+    int64_t retry_us;   // before the first retry of an asynchronous job; then twice that, …
+    const char *region; // borrowed
 };
 
 struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,

@@ -20,11 +20,11 @@ struct worker {
     struct function *function; // the revision it runs; a reference
     struct instance *instance;
     int state;
-    bool fresh;      // has not run a job yet: the first one reports tier and init time
-    bool timed_out;  // was killed because its job ran too long
+    bool fresh;     // has not run a job yet: the first one reports tier and init time
+    bool timed_out; // was killed because its job ran too long
     enum tier tier;
     int64_t init_us;
-    int64_t since_us; // when it came into this state
+    int64_t since_us;      // when it came into this state
     struct list batch;     // struct job: the first one runs, the others wait for it
     struct list link;      // lane->workers
     struct list idle_link; // dispatch->idle, the longest idle first
@@ -43,7 +43,7 @@ struct lane {
     int64_t not_before_us;    // after failed starts: no new one before this
     int failures;             // of instances in a row
     int64_t run_us, start_us; // smoothed: of one job, of one start; 0 unknown
-    int64_t run_peak_us; // of the longest job of late, as its runner says; forgotten slowly
+    int64_t run_peak_us;      // of the longest job of late, as its runner says; forgotten slowly
     struct list hungry_link;  // dispatch->hungry: waits for a place
     bool warmed;              // the fleet was told to make a template of this revision
 
@@ -60,7 +60,7 @@ struct dispatch {
     struct fleet *fleet;
     struct observe *observe;
     struct dispatch_options options;
-    struct map lanes; // struct lane by key
+    struct map lanes;   // struct lane by key
     struct list idle;   // struct worker
     struct list hungry; // struct lane
     int workers;        // all, whatever their state
@@ -68,7 +68,7 @@ struct dispatch {
     bool owed; // the next worker that has done its job gives its place to those who are hungry
     struct list refused; // struct job, to be settled on the next turn
     struct timer refuse;
-    struct timer look;  // lanes that have no place have waited for one long enough
+    struct timer look; // lanes that have no place have waited for one long enough
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;

@@ -19,7 +19,7 @@ struct ending {
     struct dispatch *d;
     struct lane *lane;
     struct job *job;
-    bool again;       // to be retried at due_ms, else the row goes
+    bool again; // to be retried at due_ms, else the row goes
     int64_t due_ms;
     struct destination destination; // of the result; empty when there is none
     struct bus_emitted emitted;
@@ -104,10 +104,8 @@ void outbox_settle(struct lane *lane, struct job *job)
 {
     struct dispatch *d = lane->dispatch;
     struct ending *e = NEW(struct ending);
-    *e = (struct ending){.task = {.run = ending_run, .on_done = ending_done},
-                         .d = d,
-                         .lane = lane,
-                         .job = job};
+    *e = (struct ending){
+        .task = {.run = ending_run, .on_done = ending_done}, .d = d, .lane = lane, .job = job};
     const struct function *f = job->function;
     int64_t age_max_ms = (int64_t)f->event_age_max_s * 1000;
     int64_t now_ms = loop_wall_ms(d->loop);

@@ -7,11 +7,11 @@
 #include "base/log.h"
 
 #define START_LIMIT_US   (60 * 1000000ll) // an instance that is not ready by then never will be
-#define GRACE_US         100000           // a hungry function waits this long for a busy one's place
-#define BACKOFF_US       100000           // after the first failure in a row; doubles
+#define GRACE_US         100000 // a hungry function waits this long for a busy one's place
+#define BACKOFF_US       100000 // after the first failure in a row; doubles
 #define BACKOFF_MAX_US   (10 * 1000000ll)
 #define PEAK_MEMORY      64 // jobs after which a long one counts for about a third of its time
-#define FAILURES_GIVE_UP 3 // starts that fail in a row: those who wait are told why
+#define FAILURES_GIVE_UP 3  // starts that fail in a row: those who wait are told why
 
 // Never 0, which means "not known".
 static void smooth(int64_t *value, int64_t sample)

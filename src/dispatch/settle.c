@@ -30,8 +30,8 @@ static void error_line_add(struct buf *log, const struct job *job, int64_t now_m
 {
     if (job->result.status == JOB_TIMED_OUT) {
         char when[CLOCK_TEXT_MAX];
-        buf_printf(log, "%s %s Task timed out after %u.00 seconds\n",
-                   clock_iso(now_ms, when), job->request_id.text, job->function->timeout_s);
+        buf_printf(log, "%s %s Task timed out after %u.00 seconds\n", clock_iso(now_ms, when),
+                   job->request_id.text, job->function->timeout_s);
     } else if (job->result.status == JOB_FUNCTION_ERROR && !job->result.told) {
         buf_add_text(log, "[ERROR]\t");
         buf_add_str(log, str_head(bytes_str(job->result.payload), 4096));

@@ -11,7 +11,8 @@
 enum kind { KIND_STRING, KIND_LIKE, KIND_NUMBER, KIND_DATE, KIND_BOOL, KIND_IP, KIND_NULL };
 enum order { LT = 1, EQ = 2, GT = 4 };
 
-struct operator {
+struct operator
+{
     const char *name;
     enum kind kind;
     bool ignore_case;
@@ -51,7 +52,7 @@ static const struct operator operators[] = {
 enum set { SET_NONE, SET_ANY, SET_ALL };
 
 struct parsed_operator {
-    const struct operator *op;
+    const struct operator* op;
     enum set set;
     bool if_exists;
 };
@@ -129,7 +130,7 @@ static bool date_of(struct str text, double *ret)
     return ms >= 0;
 }
 
-static bool ordered(const struct operator *op, struct str have, struct str want)
+static bool ordered(const struct operator* op, struct str have, struct str want)
 {
     double a = 0, b = 0;
     bool numbers = op->kind == KIND_DATE ? date_of(have, &a) && date_of(want, &b)
@@ -166,12 +167,11 @@ static bool in_range(struct str have, struct str range)
     return true;
 }
 
-static bool value_matches(const struct operator *op, struct str have, struct str want)
+static bool value_matches(const struct operator* op, struct str have, struct str want)
 {
     switch (op->kind) {
     case KIND_STRING:
-    case KIND_BOOL:
-        return op->ignore_case ? str_eq_nocase(have, want) : str_eq(have, want);
+    case KIND_BOOL: return op->ignore_case ? str_eq_nocase(have, want) : str_eq(have, want);
     case KIND_LIKE: return policy_match(want, have, false);
     case KIND_NUMBER:
     case KIND_DATE: return ordered(op, have, want);
@@ -200,7 +200,8 @@ int condition_check(const json_t *condition, size_t statement, struct err *err)
     }
     const char *name = NULL;
     json_t *keys = NULL;
-    json_object_foreach ((json_t *)condition, name, keys) {
+    json_object_foreach((json_t *)condition, name, keys)
+    {
         struct parsed_operator p = {0};
         if (!operator_parse(str_of(name), &p) || !json_is_object(keys)) {
             return err_aws(err, ERR_INVALID, "MalformedPolicyDocument",
@@ -209,7 +210,8 @@ int condition_check(const json_t *condition, size_t statement, struct err *err)
         }
         const char *key = NULL;
         json_t *values = NULL;
-        json_object_foreach (keys, key, values) {
+        json_object_foreach(keys, key, values)
+        {
             bool fine = scalar(values) || json_array_size(values) > 0;
             for (size_t i = 0; i < json_array_size(values); i++) {
                 fine = fine && scalar(json_array_get(values, i));
@@ -235,7 +237,7 @@ static char *text_of(const json_t *value, const struct policy_question *q)
     return buf_steal(&text);
 }
 
-static bool any_value_matches(const struct operator *op, struct str have, const json_t *values,
+static bool any_value_matches(const struct operator* op, struct str have, const json_t *values,
                               const struct policy_question *q)
 {
     size_t count = json_is_array(values) ? json_array_size(values) : 1;
@@ -278,14 +280,16 @@ bool condition_holds(const json_t *condition, const struct policy_question *q)
 {
     const char *name = NULL;
     json_t *keys = NULL;
-    json_object_foreach ((json_t *)condition, name, keys) {
+    json_object_foreach((json_t *)condition, name, keys)
+    {
         struct parsed_operator p = {0};
         if (!operator_parse(str_of(name), &p)) {
             return false;
         }
         const char *key = NULL;
         json_t *values = NULL;
-        json_object_foreach (keys, key, values) {
+        json_object_foreach(keys, key, values)
+        {
             if (!key_holds(&p, str_of(key), values, q)) {
                 return false;
             }

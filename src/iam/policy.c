@@ -50,8 +50,8 @@ static int strings_check(const json_t *value, size_t number, const char *element
     for (size_t i = 0; i < json_array_size(value); i++) {
         if (!json_is_string(json_array_get(value, i))) {
             return err_aws(err, ERR_INVALID, "MalformedPolicyDocument",
-                           "statement %zu: %s: item %zu is %s, not a string", number, element, i + 1,
-                           json_kind_name(json_array_get(value, i)));
+                           "statement %zu: %s: item %zu is %s, not a string", number, element,
+                           i + 1, json_kind_name(json_array_get(value, i)));
         }
     }
     if (!json_is_array(value) || json_array_size(value) == 0) {
@@ -76,12 +76,13 @@ static int pair_check(const json_t *s, size_t number, const char *yes, const cha
 
 static int elements_check(const json_t *s, size_t number, struct err *err)
 {
-    static const char *const known[] = {"Sid",      "Effect",      "Action",    "NotAction",
-                                        "Resource", "NotResource", "Condition", "Principal",
-                                        "NotPrincipal"};
+    static const char *const known[] = {"Sid",       "Effect",    "Action",
+                                        "NotAction", "Resource",  "NotResource",
+                                        "Condition", "Principal", "NotPrincipal"};
     const char *name = NULL;
     json_t *value = NULL;
-    json_object_foreach ((json_t *)s, name, value) {
+    json_object_foreach((json_t *)s, name, value)
+    {
         bool found = false;
         for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
             found = found || strcmp(name, known[i]) == 0;
@@ -152,8 +153,7 @@ static bool any_matches(const json_t *patterns, struct str text, bool ignore_cas
 {
     size_t count = json_is_array(patterns) ? json_array_size(patterns) : 1;
     for (size_t i = 0; i < count; i++) {
-        struct str raw =
-            json_str(json_is_array(patterns) ? json_array_get(patterns, i) : patterns);
+        struct str raw = json_str(json_is_array(patterns) ? json_array_get(patterns, i) : patterns);
         CLEAN(buf_done) struct buf pattern = BUF_INIT(8192);
         condition_expand(raw, q, &pattern);
         if (buf_ok(&pattern) && policy_match(buf_str(&pattern), text, ignore_case)) {

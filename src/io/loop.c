@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENTS_MAX        128 // served in one turn
+#define EVENTS_MAX        128             // served in one turn
 #define SIMULATED_WALL_MS 1767225600000ll // 2026-01-01: when simulated time begins
 
 struct loop {

@@ -25,7 +25,7 @@ struct watch {
 struct timer {
     int64_t due_us; // of loop_now_us
     void (*on_due)(struct timer *timer);
-    size_t slot; // 0: not running
+    size_t slot;    // 0: not running
     uint64_t order; // of the start
 };
 

@@ -10,9 +10,9 @@ struct pool;
 
 // Caller-owned from submission until on_done.
 struct pool_work {
-    struct post post;                         // used by the pool
-    void (*run)(struct pool_work *work);      // on a pool thread; must not touch the loop's things
-    void (*on_done)(struct pool_work *work);  // on the loop's thread
+    struct post post;                        // used by the pool
+    void (*run)(struct pool_work *work);     // on a pool thread; must not touch the loop's things
+    void (*on_done)(struct pool_work *work); // on the loop's thread
     struct pool_work *next;
 };
 

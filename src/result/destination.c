@@ -83,9 +83,9 @@ static int deliver_function(struct db *db, const struct destination *d,
                             struct err *err)
 {
     bool latest = f->qualifier.size == 0 || str_eq(f->qualifier, STR("$LATEST"));
-    CLEAN_MEM char *key = latest ? str_dup(f->name)
-                                 : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name),
-                                              STR_ARG(f->qualifier));
+    CLEAN_MEM char *key =
+        latest ? str_dup(f->name)
+               : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name), STR_ARG(f->qualifier));
     struct uuid request_id = uuid_new();
     struct job_row row = {
         .function = str_of(key),
@@ -115,8 +115,8 @@ static int deliver_object(struct db *db, const struct destination *d, const stru
     hex_write(md5, size, etag);
     CLEAN_MEM char *key = mem_printf(STR_FMT "%s.json", STR_ARG(s3->prefix), d->request_id);
     struct object_change change = {0};
-    int rc = object_put_small(db, s3->bucket, str_of(key), record, str_of(etag),
-                              "application/json", d->time_ms, &change, err);
+    int rc = object_put_small(db, s3->bucket, str_of(key), record, str_of(etag), "application/json",
+                              d->time_ms, &change, err);
     struct bus_object_event event = {
         .name = "ObjectCreated:Put",
         .bucket = s3->bucket,

@@ -19,13 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PIDS_MAX       1024
-#define PERIOD_US      20000 // short, so that who has used up its share waits little
-#define QUOTA_LEAST_US 1000  // the kernel's
-#define CORE_MB        1769
+#define PIDS_MAX        1024
+#define PERIOD_US       20000 // short, so that who has used up its share waits little
+#define QUOTA_LEAST_US  1000  // the kernel's
+#define CORE_MB         1769
 #define REMOVE_EVERY_MS 20
 #define REMOVE_TRIES    250
-#define ROOT           "/sys/fs/cgroup"
+#define ROOT            "/sys/fs/cgroup"
 
 enum { MEMORY, CPU, PIDS, HIERARCHIES };
 static const char *const controllers[HIERARCHIES] = {"memory", "cpu", "pids"};
@@ -497,7 +497,7 @@ bool cgroup_out_of_memory(const struct cgroup *group)
 uint64_t cgroup_memory_max(const struct cgroup *group)
 {
     CLEAN_MEM char *dir = group ? group_dir(group, MEMORY) : NULL;
-    return !dir              ? 0
+    return !dir               ? 0
            : group->owner->v2 ? read_number(dir, "memory.peak")
                               : read_number(dir, "memory.max_usage_in_bytes");
 }

@@ -17,7 +17,7 @@ struct cgroup;
 
 // ERR_UNSUPPORTED says why there are none: not writable, or without the memory controller.
 MUST_CHECK int cgroups_new(struct cgroups **ret, struct err *err);
-void cgroups_free(struct cgroups *groups); // NULL is fine; all of them end
+void cgroups_free(struct cgroups *groups);              // NULL is fine; all of them end
 const char *cgroups_kind(const struct cgroups *groups); // "cgroup v2"
 
 // A group with that much memory and at most 1024 processes, with the process in it soon. `groups`
@@ -25,6 +25,6 @@ const char *cgroups_kind(const struct cgroups *groups); // "cgroup v2"
 struct cgroup *cgroup_new(struct cgroups *groups, int pid, uint64_t memory_size);
 // From now on as much processor as Lambda gives to so much memory: 1,769 MB are one core.
 void cgroup_limit_cpu(struct cgroup *group, uint64_t memory_size);
-bool cgroup_out_of_memory(const struct cgroup *group); // something in it was killed for that
+bool cgroup_out_of_memory(const struct cgroup *group);  // something in it was killed for that
 uint64_t cgroup_memory_max(const struct cgroup *group); // bytes at its peak, 0: unknown
-void cgroup_free(struct cgroup *group); // kills what is left in it
+void cgroup_free(struct cgroup *group);                 // kills what is left in it

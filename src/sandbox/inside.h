@@ -9,14 +9,14 @@ void report_miss(struct jail_report *report, enum jail_wall wall, const char *wh
 
 // ---- space.c: namespaces ----
 
-struct space { // where this process is
-    bool user_made;  // in a user namespace made by jail_fork or space_enter, not mapped yet
+struct space {      // where this process is
+    bool user_made; // in a user namespace made by jail_fork or space_enter, not mapped yet
     bool mapped;
     bool processes;  // in a pid namespace of ours
     bool privileged; // has the capabilities to make namespaces without a new user namespace
     uid_t uid;       // outside of the user namespace that is being made
     gid_t gid;
-    int self;        // the folder /proc/self of the host, while its users are not mapped
+    int self; // the folder /proc/self of the host, while its users are not mapped
 };
 
 bool space_privileged(void);
@@ -24,7 +24,7 @@ pid_t space_fork(struct space *space, bool user, int *ret_error); // ret_error: 
 void space_enter(struct space *space, const struct jail *jail, struct jail_report *report);
 // Gives up root's identity, in a user namespace that owns nothing. After the root is built.
 void space_unprivilege(struct space *space, uid_t uid, struct jail_report *report);
-int space_listen(int port); // in the new network; fd or -errno
+int space_listen(int port);  // in the new network; fd or -errno
 uid_t space_spare_uid(void); // that nobody else has; while the host's /proc is there
 
 // ---- root.c: what it sees of the file system ----

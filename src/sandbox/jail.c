@@ -58,8 +58,8 @@ void jail_prepare(enum jail_kind kind)
         return;
     }
     here.space.privileged = space_privileged();
-    const char *why = calls_prepare(model ? CALLS_LOAD : CALLS_TEMPLATE,
-                                    model ? CALLS_COMPUTE : CALLS_INSTANCE);
+    const char *why =
+        calls_prepare(model ? CALLS_LOAD : CALLS_TEMPLATE, model ? CALLS_COMPUTE : CALLS_INSTANCE);
     if (why) {
         here.report.missing |= JAIL_CALLS;
         snprintf(here.report.why, sizeof here.report.why, "seccomp: %s", why);
@@ -110,7 +110,7 @@ pid_t jail_fork(enum jail_role role)
 
 static void calls_enter(const struct jail *jail)
 {
-    enum calls_set set = jail->kind == JAIL_MODEL        ? CALLS_LOAD
+    enum calls_set set = jail->kind == JAIL_MODEL      ? CALLS_LOAD
                          : jail->role == JAIL_TEMPLATE ? CALLS_TEMPLATE
                                                        : CALLS_INSTANCE;
     const char *why = here.report.missing & JAIL_CALLS ? NULL : calls_restrict(set);
@@ -171,8 +171,8 @@ static _Noreturn void probe_child(int out)
     jail_prepare(JAIL_LANGUAGE);
     pid_t pid = jail_fork(JAIL_INSTANCE);
     if (pid == 0) {
-        struct jail jail = {.kind = JAIL_LANGUAGE, .role = JAIL_INSTANCE, .tmp_size = 1 << 20,
-                            .port = 1};
+        struct jail jail = {
+            .kind = JAIL_LANGUAGE, .role = JAIL_INSTANCE, .tmp_size = 1 << 20, .port = 1};
         struct jail_report report = {0};
         struct err err = {0};
         if (jail_enter(&jail, &report, &err) < 0) {

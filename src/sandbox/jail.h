@@ -55,11 +55,11 @@ enum jail_role { JAIL_TEMPLATE = 1, JAIL_INSTANCE }; // as enum wire_role
 struct jail {
     enum jail_kind kind;
     enum jail_role role;
-    struct str package;                 // JAIL_LANGUAGE: folder, becomes /var/task
-    struct str layers[JAIL_LAYERS_MAX]; // JAIL_LANGUAGE: folders, become /opt, later ones on top;
-    size_t layer_count;                 // none: the host's /opt
+    struct str package;                  // JAIL_LANGUAGE: folder, becomes /var/task
+    struct str layers[JAIL_LAYERS_MAX];  // JAIL_LANGUAGE: folders, become /opt, later ones on top;
+    size_t layer_count;                  // none: the host's /opt
     struct str readable[JAIL_PATHS_MAX]; // files and folders that are seen where they are
-    size_t readable_count;              // empty ones are skipped
+    size_t readable_count;               // empty ones are skipped
     struct str writable;    // JAIL_MODEL: a folder in which files may be made as well; or empty
     uint64_t tmp_size;      // bytes of /tmp
     uint64_t file_size_max; // bytes of one file it writes; 0: tmp_size
@@ -72,7 +72,7 @@ struct jail {
 struct jail_report {
     int missing;   // of enum jail_wall: denied by this machine
     char why[512]; // "Landlock: …; seccomp: …", or ""
-    bool root;     // /var/task, /opt and /tmp are the function's; else its folders are where they were
+    bool root; // /var/task, /opt and /tmp are the function's; else its folders are where they were
     int listen_fd; // a socket listening at 127.0.0.1:port of its network, the caller's; or -1
 };
 

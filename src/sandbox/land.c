@@ -23,13 +23,15 @@
 #define SCOPE_ALL    3ull // ABI 6: abstract sockets and signals outside
 #define RULE_NET     2
 
-#define FS_READ  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_RUN   (FS_READ | LANDLOCK_ACCESS_FS_EXECUTE)
-#define FS_FILE  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | \
-                  FS_IOCTL_DEV | LANDLOCK_ACCESS_FS_EXECUTE) // what a rule for a file may hold
-#define FS_WRITE (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | \
-                  LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
-#define FS_ALL   (~0ull)
+#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_RUN  (FS_READ | LANDLOCK_ACCESS_FS_EXECUTE)
+#define FS_FILE                                                                                    \
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV |   \
+     LANDLOCK_ACCESS_FS_EXECUTE) // what a rule for a file may hold
+#define FS_WRITE                                                                                   \
+    (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                       \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
+#define FS_ALL (~0ull)
 
 struct ruleset_attr {
     uint64_t fs, net, scoped;
@@ -90,7 +92,7 @@ static int allow_all(const struct land *land, const char *const *paths, uint64_t
 // Without a root of its own: the same files, where they are on the host.
 static int allow_host(const struct land *land, const struct jail *jail, struct err *err)
 {
-    static const char *const files[] = {"/proc/self", "/proc/cpuinfo", "/proc/meminfo",
+    static const char *const files[] = {"/proc/self", "/proc/cpuinfo",           "/proc/meminfo",
                                         "/proc/stat", "/sys/devices/system/cpu", NULL};
     TRY(allow_all(land, root_system, FS_RUN, err));
     TRY(allow_all(land, files, FS_FILE | FS_READ, err));
@@ -116,8 +118,8 @@ static int allow_files(const struct land *land, const struct jail *jail,
                        const struct jail_report *report, struct err *err)
 {
     static const char *const written[] = {"/tmp", "/dev/shm", NULL};
-    static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-                                          "/dev/urandom", NULL};
+    static const char *const devices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
+                                          "/dev/random", "/dev/urandom", NULL};
     uint64_t read = jail->kind == JAIL_LANGUAGE ? FS_RUN : FS_READ;
     for (size_t i = 0; i < jail->readable_count; i++) {
         TRY(allow(land, jail->readable[i], read, err));

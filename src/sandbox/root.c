@@ -19,20 +19,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TREES_MAX   80
-#define SHM_MAX     (64ull << 20)
-#define FILE_BYTES  4096 // a file of a tmpfs costs memory though it is empty: so many are bounded
+#define TREES_MAX  80
+#define SHM_MAX    (64ull << 20)
+#define FILE_BYTES 4096 // a file of a tmpfs costs memory though it is empty: so many are bounded
 
-const char *const root_system[] = {"/usr",   "/bin",   "/sbin",  "/lib",
+const char *const root_system[] = {"/usr",   "/bin",   "/sbin",   "/lib",
                                    "/lib32", "/lib64", "/libx32", NULL};
 const char *const root_etc[] = {
-    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "timezone",
-    "ssl", "pki", "ca-certificates", "crypto-policies", "mime.types", "services", "protocols",
-    "magic", "fonts", "python3", "os-release", "debian_version", "gai.conf", NULL};
+    "ld.so.cache",     "ld.so.conf",      "ld.so.conf.d", "alternatives",
+    "localtime",       "timezone",        "ssl",          "pki",
+    "ca-certificates", "crypto-policies", "mime.types",   "services",
+    "protocols",       "magic",           "fonts",        "python3",
+    "os-release",      "debian_version",  "gai.conf",     NULL};
 static const char *const etc_open[] = {"resolv.conf", "hosts", NULL}; // with the host's network
 static const char *const etc_prefixes[] = {"python3.", "java-", NULL};
-static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-                                      "/dev/urandom", NULL};
+static const char *const devices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
+                                      "/dev/random", "/dev/urandom", NULL};
 
 struct tree { // a part of the host's files, detached, and where it goes
     int fd;
@@ -68,7 +70,8 @@ static int tree_add(struct root *root, const char *from, const char *to, uint64_
         return errno == ENOENT ? 0 : -errno;
     }
     root->trees[root->count++] = (struct tree){fd, mem_dup(to + (*to == '/'))};
-    struct mount_attr attr = {.attr_set = attributes | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE};
+    struct mount_attr attr = {.attr_set = attributes | MOUNT_ATTR_NOSUID,
+                              .propagation = MS_PRIVATE};
     return mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0 ? -errno : 0;
 }
 
@@ -86,8 +89,9 @@ static int etc_add(struct root *root, const char *name)
 {
     char path[300];
     snprintf(path, sizeof path, "/etc/%s", name);
-    return access(path, R_OK) < 0 ? 0 : tree_add(root, path, path,
-                                                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    return access(path, R_OK) < 0
+               ? 0
+               : tree_add(root, path, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
 }
 
 static int etc_gather(struct root *root, const struct jail *jail)
@@ -138,8 +142,7 @@ static int layers_add(struct root *root, const struct jail *jail)
         fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
         return -errno;
     }
-    int fd = fsmount(fs, FSMOUNT_CLOEXEC,
-                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    int fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (fd < 0 || root->count == TREES_MAX) {
         return -errno;
     }
@@ -174,7 +177,9 @@ static int language_gather(struct root *root, const struct jail *jail, struct er
         rc = layers_add(root, jail);
     } else if (rc == 0) {
         struct str opt = jail->layer_count ? jail->layers[0] : STR("/opt");
-        rc = jail->layer_count || access("/opt", F_OK) == 0 ? own_add(root, opt, "opt", MOUNT_ATTR_RDONLY, err) : 0;
+        rc = jail->layer_count || access("/opt", F_OK) == 0
+                 ? own_add(root, opt, "opt", MOUNT_ATTR_RDONLY, err)
+                 : 0;
     }
     if (rc == 0 && jail->package.size) {
         rc = own_add(root, jail->package, "var/task", MOUNT_ATTR_RDONLY, err);
@@ -202,9 +207,10 @@ static int fs_new(const char *type, uint64_t size, const char *mode, unsigned at
     char bytes[32], files[32];
     snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)size);
     snprintf(files, sizeof files, "%llu", (unsigned long long)(size / FILE_BYTES + 64));
-    if (fs < 0 || (size && (fsconfig(fs, FSCONFIG_SET_STRING, "size", bytes, 0) < 0 ||
-                            fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", files, 0) < 0 ||
-                            fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0)) ||
+    if (fs < 0 ||
+        (size && (fsconfig(fs, FSCONFIG_SET_STRING, "size", bytes, 0) < 0 ||
+                  fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", files, 0) < 0 ||
+                  fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0)) ||
         fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
         return -errno;
     }
@@ -250,12 +256,15 @@ static void file_make(int root, const char *path, const char *text)
 
 static void skeleton_make(int root, const struct jail *jail)
 {
-    static const char *const folders[] = {"etc", "dev",     "dev/shm",  "proc",        "tmp",
-                                          "var", "var/task", "var/runtime", "opt", "run", NULL};
-    static const char *const links[][2] = {
-        {"/proc/self/fd", "dev/fd"}, {"/proc/self/fd/0", "dev/stdin"},
-        {"/proc/self/fd/1", "dev/stdout"}, {"/proc/self/fd/2", "dev/stderr"},
-        {"/tmp", "var/tmp"}, {"/run", "var/run"}};
+    static const char *const folders[] = {"etc", "dev", "dev/shm",  "proc",
+                                          "tmp", "var", "var/task", "var/runtime",
+                                          "opt", "run", NULL};
+    static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
+                                           {"/proc/self/fd/0", "dev/stdin"},
+                                           {"/proc/self/fd/1", "dev/stdout"},
+                                           {"/proc/self/fd/2", "dev/stderr"},
+                                           {"/tmp", "var/tmp"},
+                                           {"/run", "var/run"}};
     for (size_t i = 0; folders[i]; i++) {
         (void)mkdirat(root, folders[i], 0755);
     }
@@ -273,9 +282,9 @@ static void skeleton_make(int root, const struct jail *jail)
               "sbx_user1051:x:993:990::/tmp:/sbin/nologin\n"
               "nobody:x:65534:65534:nobody:/:/sbin/nologin\n");
     file_make(root, "etc/group", "root:x:0:\nsbx:x:990:\nnogroup:x:65534:\n");
-    file_make(root, "etc/nsswitch.conf", jail->network_open
-                                             ? "passwd: files\ngroup: files\nhosts: files dns\n"
-                                             : "passwd: files\ngroup: files\nhosts: files\n");
+    file_make(root, "etc/nsswitch.conf",
+              jail->network_open ? "passwd: files\ngroup: files\nhosts: files dns\n"
+                                 : "passwd: files\ngroup: files\nhosts: files\n");
     file_make(root, "etc/hostname", "rouse\n");
     if (!jail->network_open) {
         file_make(root, "etc/hosts", "127.0.0.1 localhost rouse\n::1 localhost\n");
@@ -292,7 +301,8 @@ static int own_mounts(struct root *root, int at, const struct jail *jail,
     root->what = "/tmp";
     int rc = fs_attach(at, "tmp", "tmpfs", tmp, "1777", MOUNT_ATTR_NODEV);
     rc = rc ? rc : fs_attach(at, "dev/shm", "tmpfs", shm, "1777", MOUNT_ATTR_NODEV);
-    int no_proc = rc ? 0 : fs_attach(at, "proc", "proc", 0, "", MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    int no_proc =
+        rc ? 0 : fs_attach(at, "proc", "proc", 0, "", MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (no_proc) {
         report_miss(report, JAIL_PROCESSES, "/proc of its own", -no_proc);
     }

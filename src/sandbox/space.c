@@ -215,8 +215,8 @@ void space_enter(struct space *space, const struct jail *jail, struct jail_repor
         space->gid = getegid();
         if (unshare(CLONE_NEWUSER) < 0) {
             report_miss(report,
-                        (enum jail_wall)(JAIL_USER | JAIL_ROOT | JAIL_IPC | JAIL_HOST | JAIL_CGROUPS |
-                                         (jail->network_open ? 0 : JAIL_NETWORK)),
+                        (enum jail_wall)(JAIL_USER | JAIL_ROOT | JAIL_IPC | JAIL_HOST |
+                                         JAIL_CGROUPS | (jail->network_open ? 0 : JAIL_NETWORK)),
                         "user namespace", errno);
             return;
         }

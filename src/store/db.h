@@ -25,8 +25,8 @@ void db_close(struct db *db);
 MUST_CHECK int db_exec(struct db *db, const char *sql, struct err *err); // no parameters
 MUST_CHECK int db_query(struct db *db, const char *sql, struct query **ret, struct err *err);
 bool db_in_transaction(struct db *db); // SQLite may have given it up by itself: a full disk
-int64_t db_last_id(struct db *db);  // rowid of the last INSERT
-int db_changes(struct db *db);      // rows changed by the last statement
+int64_t db_last_id(struct db *db);     // rowid of the last INSERT
+int db_changes(struct db *db);         // rows changed by the last statement
 
 // Parameters count from 1, columns from 0. A str with at == NULL binds NULL. The bytes must stay
 // until query_end.
@@ -36,7 +36,7 @@ void query_bind_blob(struct query *q, int i, struct str bytes);
 void query_bind_i64(struct query *q, int i, int64_t value);
 MUST_CHECK int query_step(struct query *q, struct err *err);
 MUST_CHECK int query_run(struct query *q, struct err *err); // step to the end, then query_end
-struct str query_str(struct query *q, int column); // text or blob; at == NULL for NULL
+struct str query_str(struct query *q, int column);          // text or blob; at == NULL for NULL
 int64_t query_i64(struct query *q, int column);
 uint64_t query_u64(struct query *q, int column);
 void query_end(struct query *q);

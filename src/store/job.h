@@ -11,12 +11,12 @@ extern const char *const job_ddl[];
 
 struct job_row {
     int64_t id;
-    struct str function;    // name
-    struct str payload;     // bytes
-    struct str request_id;  // UUID
-    int64_t created_ms;     // wall time of the event
-    int64_t due_ms;         // not before this wall time (retries)
-    int64_t attempt;        // 1 for the first
+    struct str function;   // name
+    struct str payload;    // bytes
+    struct str request_id; // UUID
+    int64_t created_ms;    // wall time of the event
+    int64_t due_ms;        // not before this wall time (retries)
+    int64_t attempt;       // 1 for the first
 };
 
 // `row->id` is ignored; returns the new id (> 0).

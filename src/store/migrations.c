@@ -13,13 +13,7 @@
 #include <stdio.h>
 
 static const char *const *const steps[] = {
-    job_ddl,
-    bucket_ddl,
-    object_ddl,
-    upload_ddl,
-    notification_ddl,
-    function_ddl,
-    role_ddl,
+    job_ddl, bucket_ddl, object_ddl, upload_ddl, notification_ddl, function_ddl, role_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

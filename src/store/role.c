@@ -106,9 +106,8 @@ static int run_one(struct db *db, struct query *q, struct str name,
 int role_update(struct db *db, const struct role *role, struct err *err)
 {
     struct query *q = NULL;
-    TRY(db_query(db,
-                 "UPDATE role SET trust = ?, description = ?, session_max_s = ? WHERE name = ?", &q,
-                 err));
+    TRY(db_query(db, "UPDATE role SET trust = ?, description = ?, session_max_s = ? WHERE name = ?",
+                 &q, err));
     query_bind_str(q, 1, text(role->trust));
     query_bind_str(q, 2, text(role->description));
     query_bind_i64(q, 3, role->session_max_s);
@@ -255,9 +254,8 @@ int role_policies(struct db *db, struct str role,
     query_bind_str(q, 1, role);
     int rc = 0;
     while ((rc = query_step(q, err)) == 1) {
-        struct role_policy p = {.name = query_str(q, 0),
-                                .document = query_str(q, 1),
-                                .attached = query_i64(q, 2) == 1};
+        struct role_policy p = {
+            .name = query_str(q, 0), .document = query_str(q, 1), .attached = query_i64(q, 2) == 1};
         each(ctx, &p);
     }
     query_end(q);

@@ -26,7 +26,7 @@ struct store {
     pthread_t thread;
     bool thread_runs;
     bool is_inline;
-    int64_t commit_us;   // inline: how long a commit takes
+    int64_t commit_us; // inline: how long a commit takes
     struct timer commit;
 
     pthread_mutex_t lock; // guards what follows

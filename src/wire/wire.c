@@ -72,13 +72,16 @@ int wire_take_fd(struct wire_message *m, uint32_t index)
 int wire_send(int fd, const struct wire_message *m, struct err *err)
 {
     if (!buf_ok(&m->body) || m->fd_count > WIRE_FDS_MAX) {
-        return err_set(err, ERR_LIMIT, "a message to a runner would be larger than %d bytes or %d "
-                       "file descriptors", WIRE_BODY_MAX, WIRE_FDS_MAX);
+        return err_set(err, ERR_LIMIT,
+                       "a message to a runner would be larger than %d bytes or %d "
+                       "file descriptors",
+                       WIRE_BODY_MAX, WIRE_FDS_MAX);
     }
-    struct wire_header header = {
-        .magic = htole32(WIRE_MAGIC), .version = htole16(WIRE_VERSION),
-        .kind = htole16((uint16_t)m->kind), .body_size = htole32((uint32_t)m->body.size),
-        .fd_count = htole32((uint32_t)m->fd_count)};
+    struct wire_header header = {.magic = htole32(WIRE_MAGIC),
+                                 .version = htole16(WIRE_VERSION),
+                                 .kind = htole16((uint16_t)m->kind),
+                                 .body_size = htole32((uint32_t)m->body.size),
+                                 .fd_count = htole32((uint32_t)m->fd_count)};
     struct iovec parts[2] = {{&header, sizeof(header)}, {m->body.at, m->body.size}};
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = m->body.size ? 2 : 1};
     union wire_control control;
@@ -165,7 +168,9 @@ int wire_recv(int fd, struct wire_message *m, struct err *err)
     CHECK(room != NULL);
     struct iovec parts[2] = {{&header, sizeof(header)}, {room, WIRE_BODY_MAX}};
     union wire_control control;
-    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control,
+    struct msghdr msg = {.msg_iov = parts,
+                         .msg_iovlen = 2,
+                         .msg_control = &control,
                          .msg_controllen = sizeof(control)};
     ssize_t got;
     do {

@@ -21,13 +21,13 @@
 
 #include <stdint.h>
 
-#define WIRE_MAGIC     0x45535552u // "RUSE"
-#define WIRE_VERSION   1
-#define WIRE_BODY_MAX  (128 * 1024)
-#define WIRE_FDS_MAX   200
-#define WIRE_INLINE_MAX (16 * 1024) // payloads above it travel as a file descriptor
-#define WIRE_JOBS_MAX  64           // in one batch
-#define WIRE_OBJECTS_MAX 64         // in one job
+#define WIRE_MAGIC       0x45535552u // "RUSE"
+#define WIRE_VERSION     1
+#define WIRE_BODY_MAX    (128 * 1024)
+#define WIRE_FDS_MAX     200
+#define WIRE_INLINE_MAX  (16 * 1024)         // payloads above it travel as a file descriptor
+#define WIRE_JOBS_MAX    64                  // in one batch
+#define WIRE_OBJECTS_MAX 64                  // in one job
 #define WIRE_PAYLOAD_MAX (64u * 1024 * 1024) // of a job or a result, wherever it lies
 
 enum wire_kind { WIRE_SPAWN = 1, WIRE_SPAWNED, WIRE_READY, WIRE_JOBS, WIRE_RESULT, WIRE_WALLS };
@@ -47,7 +47,7 @@ void wire_message_init(struct wire_message *m, enum wire_kind kind);
 void wire_message_done(struct wire_message *m); // closes the fds that are there
 // Empty again for another message to be sent: memory kept, borrowed fds forgotten, not closed.
 void wire_message_reset(struct wire_message *m, enum wire_kind kind);
-void wire_message_close(struct wire_message *m); // its fds, not its body: views stay
+void wire_message_close(struct wire_message *m);          // its fds, not its body: views stay
 int wire_take_fd(struct wire_message *m, uint32_t index); // -1 when there is none
 
 // Non-blocking by flag of the socket. ERR_BUSY: would block; ERR_LOST: the peer is gone.
@@ -59,13 +59,13 @@ MUST_CHECK int wire_recv(int fd, struct wire_message *m, struct err *err);
 // What a template or an instance is to hold. All strings may be empty in a SPAWN sent to a
 // function's template, which holds its function already.
 struct wire_spawn {
-    uint32_t role;         // enum wire_role
-    struct str function;   // name, for messages and the process title
-    struct str package;    // folder of the unpacked package
-    struct str prepared;   // folder of the prepared model, or ""
-    struct str handler;    // the YAML file in the package, e.g. "model.yaml"
+    uint32_t role;       // enum wire_role
+    struct str function; // name, for messages and the process title
+    struct str package;  // folder of the unpacked package
+    struct str prepared; // folder of the prepared model, or ""
+    struct str handler;  // the YAML file in the package, e.g. "model.yaml"
     uint32_t memory_mb;
-    uint32_t threads;      // 1 unless told otherwise
+    uint32_t threads; // 1 unless told otherwise
 };
 // fd 0: the socket. Language runtimes also: fd 1, the file that takes standard output and error, and
 // fd 2, the configuration as JSON (worker/spawn_config.h): the child alone reads it, so that what one
@@ -82,8 +82,8 @@ MUST_CHECK int wire_get_spawned(struct wire_message *m, struct wire_spawned *ret
 
 struct wire_ready {
     uint32_t pid;
-    uint64_t init_us;   // from the fork (or exec) to here
-    uint32_t error;     // 0, or: 1 it cannot serve, and ends after this message
+    uint64_t init_us; // from the fork (or exec) to here
+    uint32_t error;   // 0, or: 1 it cannot serve, and ends after this message
     struct str error_type, error_message;
 };
 void wire_put_ready(struct wire_message *m, const struct wire_ready *ready);
@@ -106,7 +106,7 @@ struct wire_bytes {
     uint64_t offset, size;
 };
 
-struct wire_object { // of one S3 record in the payload, in the records' order
+struct wire_object {        // of one S3 record in the payload, in the records' order
     struct str bucket, key; // the key is decoded
     struct wire_bytes content;
 };
@@ -130,13 +130,13 @@ MUST_CHECK int wire_get_job(struct wire_message *m, struct wire_job *ret, struct
 
 struct wire_result {
     uint64_t id;
-    uint32_t failed;               // 1: a function error, and no payload; 2: one whose payload is
-                                   // the whole error document, and no type and message
+    uint32_t failed; // 1: a function error, and no payload; 2: one whose payload is
+                     // the whole error document, and no type and message
     struct str error_type, error_message;
-    struct wire_bytes payload;     // the answer (JSON or what the task produces)
-    uint64_t decode_us, run_us;    // spent on reading what came in, and on all the rest
-    uint64_t memory_max_kb;        // the instance's peak resident size so far
-    struct str log;                // what the run had to say, whole lines, may be empty
+    struct wire_bytes payload;  // the answer (JSON or what the task produces)
+    uint64_t decode_us, run_us; // spent on reading what came in, and on all the rest
+    uint64_t memory_max_kb;     // the instance's peak resident size so far
+    struct str log;             // what the run had to say, whole lines, may be empty
 };
 void wire_put_result(struct wire_message *m, const struct wire_result *result);
 MUST_CHECK int wire_get_result(struct wire_message *m, struct wire_result *ret, struct err *err);

@@ -37,8 +37,8 @@ struct fleet_ops {
     // Gives an idle instance a batch (jobs linked through job->link by the caller's list, at most
     // WIRE_JOBS_MAX). On failure the instance ends by itself.
     void (*run)(struct fleet *fleet, struct instance *instance, struct list *batch);
-    void (*stop)(struct fleet *fleet, struct instance *instance);  // politely: it is idle
-    void (*kill)(struct fleet *fleet, struct instance *instance);  // at once
+    void (*stop)(struct fleet *fleet, struct instance *instance); // politely: it is idle
+    void (*kill)(struct fleet *fleet, struct instance *instance); // at once
     // The function will be used soon / is gone or has changed: make / drop its template.
     void (*warm)(struct fleet *fleet, struct function *function);
     void (*forget)(struct fleet *fleet, struct function *function);

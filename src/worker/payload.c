@@ -77,8 +77,7 @@ static int object_resolve(struct wire_message *m, struct payload_fds *opened, st
     ret->key = n->key;
     if (object_open(store_reader(store), store_dir(store), n->bucket, n->key, &n->content,
                     &n->missing) < 0) {
-        ret->content =
-            (struct wire_bytes){.place = WIRE_MISSING, .bytes = str_of(n->missing.text)};
+        ret->content = (struct wire_bytes){.place = WIRE_MISSING, .bytes = str_of(n->missing.text)};
         return 0;
     }
     if (n->content.fd >= 0) {
@@ -90,8 +89,8 @@ static int object_resolve(struct wire_message *m, struct payload_fds *opened, st
 // An S3 event has "Records" near its start; whatever else says so is parsed in vain, not wrongly.
 static json_t *s3_records(struct str payload, json_t **ret_event)
 {
-    if (str_find_str(payload, STR("\"Records\"")) < 0 ||
-        str_find_str(payload, STR("\"s3\"")) < 0 || json_parse(payload, ret_event, NULL) < 0) {
+    if (str_find_str(payload, STR("\"Records\"")) < 0 || str_find_str(payload, STR("\"s3\"")) < 0 ||
+        json_parse(payload, ret_event, NULL) < 0) {
         return NULL;
     }
     json_t *records = json_object_get(*ret_event, "Records");

@@ -36,7 +36,7 @@ struct runner {
     struct watch watch; // its channel
     struct doorway doorway;
     struct cgroup *group; // or NULL
-    int pid_fd, log_fd; // -1 when there is none
+    int pid_fd, log_fd;   // -1 when there is none
     enum tier tier;
     bool started, ending, kill_wanted;
     bool closed; // it went by itself
@@ -289,7 +289,6 @@ static void fleet_listen(struct fleet *fleet, const struct fleet_events *events)
 {
     fleet_of(fleet)->events = *events;
 }
-
 
 static void unsent_due(struct timer *timer)
 {

@@ -89,8 +89,8 @@ static char *interpreter_find(const struct runtime_row *row, const char *runtime
         path = path_find(row->interpreter);
     }
     if (path) {
-        *ret_notice = mem_printf("%s is not installed here: the function runs with %s", runtime,
-                                 path);
+        *ret_notice =
+            mem_printf("%s is not installed here: the function runs with %s", runtime, path);
     }
     return path;
 }
@@ -113,8 +113,10 @@ int runtime_find(const char *runtime, struct runtime_program *ret, struct err *e
         int rc = runtime_file(row->bootstrap, &program.argv[1], err);
         program.argv[0] = interpreter_find(row, runtime, &program.notice);
         if (rc >= 0 && !program.argv[0]) {
-            rc = err_set(err, ERR_NOT_FOUND, "%s needs %s, which is not installed (Debian: apt "
-                         "install %s)", runtime, row->interpreter, row->package);
+            rc = err_set(err, ERR_NOT_FOUND,
+                         "%s needs %s, which is not installed (Debian: apt "
+                         "install %s)",
+                         runtime, row->interpreter, row->package);
         }
         if (rc < 0) {
             runtime_program_done(&program);

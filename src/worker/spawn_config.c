@@ -104,8 +104,8 @@ void spawn_config_write(struct buf *out, const struct function *f,
     }
     CLEAN_MEM char *group = mem_printf("/aws/lambda/%s", f->name);
     CLEAN_MEM char *stream = log_stream(f);
-    CLEAN_MEM char *arn = function_arn(who->region, f->name,
-                                       strcmp(f->version, "$LATEST") == 0 ? NULL : f->version);
+    CLEAN_MEM char *arn =
+        function_arn(who->region, f->name, strcmp(f->version, "$LATEST") == 0 ? NULL : f->version);
     CLEAN_JSON json_t *config = json_object();
     json_put_str(config, "functionName", str_of(f->name));
     json_put_str(config, "functionVersion", str_of(f->version));

@@ -33,7 +33,8 @@ struct spawning {
     struct list link;
 };
 
-struct template {
+struct template
+{
     struct templates *owner;
     struct function *function; // a reference; NULL: the root of a runtime
     char *key;                 // in owner->roots or owner->functions
@@ -58,8 +59,8 @@ struct templates {
     struct loop *loop;
     struct template_options options;
     char *runner, *region, *endpoint;
-    struct map roots;     // struct template by runtime_program.key
-    struct map functions; // by revision
+    struct map roots;      // struct template by runtime_program.key
+    struct map functions;  // by revision
     struct map unforkable; // revisions whose processes cannot be forked once loaded
     struct list children;
     bool walls_told;
@@ -180,7 +181,8 @@ void doorway_close(struct doorway *doorway)
 
 struct cgroup *templates_group(struct templates *owner, const struct function *f, int pid)
 {
-    bool model = strcmp(f->runtime, "onnx") == 0; // what it needs is the engine's, and it forks nothing
+    bool model =
+        strcmp(f->runtime, "onnx") == 0; // what it needs is the engine's, and it forks nothing
     return model ? NULL : cgroup_new(owner->options.cgroups, pid, (uint64_t)f->memory_mb << 20);
 }
 
@@ -315,11 +317,21 @@ static int child_watch(struct templates *owner, pid_t pid, struct err *err)
 // environment stays here but for these.
 static char **environment_new(const char *jail)
 {
-    static const char *const kept[] = {
-        "PATH=",         "HOME=",         "LANG=",          "LC_ALL=",       "TZ=",
-        "GLIBC_TUNABLES=", "LD_LIBRARY_PATH=", "ROUSE_ONNXRUNTIME=", "ROUSE_SANDBOX=",
-        "PYTHONHOME=",   "VIRTUAL_ENV=",  "ASAN_OPTIONS=",  "LSAN_OPTIONS=", "UBSAN_OPTIONS=",
-        "TSAN_OPTIONS="};
+    static const char *const kept[] = {"PATH=",
+                                       "HOME=",
+                                       "LANG=",
+                                       "LC_ALL=",
+                                       "TZ=",
+                                       "GLIBC_TUNABLES=",
+                                       "LD_LIBRARY_PATH=",
+                                       "ROUSE_ONNXRUNTIME=",
+                                       "ROUSE_SANDBOX=",
+                                       "PYTHONHOME=",
+                                       "VIRTUAL_ENV=",
+                                       "ASAN_OPTIONS=",
+                                       "LSAN_OPTIONS=",
+                                       "UBSAN_OPTIONS=",
+                                       "TSAN_OPTIONS="};
     char **env = mem_alloc((ARRAY_SIZE(kept) + 2) * sizeof *env);
     size_t count = 0;
     if (jail) {
@@ -350,8 +362,8 @@ static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSID);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     CLEAN_MEM char *library = NULL;
     struct err absent = {0};
     (void)!runtime_file("librouse-jail.so", &library, &absent); // without: no walls, and told
@@ -420,7 +432,8 @@ static int log_file(struct err *err)
 static int config_file(const struct templates *owner, const struct function *f, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
-    struct spawn_identity identity = {.region = owner->region, .endpoint = owner->endpoint,
+    struct spawn_identity identity = {.region = owner->region,
+                                      .endpoint = owner->endpoint,
                                       .grouped = owner->options.cgroups != NULL};
     if (owner->options.identify) {
         owner->options.identify(owner->options.ctx, f, &identity);

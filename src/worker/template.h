@@ -22,7 +22,7 @@ struct cgroup;
 struct template_options {
     const char *runner; // path of rouse-runner
     int64_t idle_us;
-    int functions_max;  // templates of functions; the longest unused goes first
+    int functions_max; // templates of functions; the longest unused goes first
     const char *region;
     // Fills in access_key, secret_key and session_token, good for CREDENTIALS_MS, for one process of
     // the function. The strings must live until the next call. NULL: processes have none.
@@ -74,5 +74,5 @@ void spawn_cancel(struct spawn *spawn); // safe when nothing is pending
 MUST_CHECK int templates_make(struct templates *templates, struct function *function,
                               struct err *err);
 void templates_drop(struct templates *templates, const struct function *function);
-bool templates_relieve(struct templates *templates); // drops the longest unused; false: none
+bool templates_relieve(struct templates *templates);    // drops the longest unused; false: none
 int templates_count(const struct templates *templates); // processes

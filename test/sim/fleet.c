@@ -110,7 +110,8 @@ static void job_check(struct sim_instance *i, const struct job *job)
     struct str record = bytes_str(job->payload);
     ptrdiff_t at = str_find_str(record, STR("\"requestId\":\""));
     HOLDS(at >= 0, "a record without a request id");
-    event = map_get(&w->events, str_head(str_skip(record, (size_t)at + sizeof mark - 1), UUID_SIZE));
+    event =
+        map_get(&w->events, str_head(str_skip(record, (size_t)at + sizeof mark - 1), UUID_SIZE));
     HOLDS(event, "a record of something that nobody sent");
     event->sunk++;
 }
@@ -123,8 +124,8 @@ static void job_run(struct sim_instance *i)
     w->runs++;
     job_check(i, LIST_FIRST(i->batch, struct job, link));
     bool is_short = plan->uneven && !world_chance(w, 50);
-    int64_t run_us = is_short ? plan->run_min_us
-                              : world_between(w, plan->run_min_us, plan->run_max_us);
+    int64_t run_us =
+        is_short ? plan->run_min_us : world_between(w, plan->run_min_us, plan->run_max_us);
     i->run_us = run_us;
     i->fails = world_chance(w, plan->run_fail);
     if (world_chance(w, plan->run_hang)) {
@@ -144,7 +145,7 @@ static void result(struct sim_instance *i)
     bool last = i->batch->next == i->batch->prev;
     job->result.run_us = i->run_us;
     job->result.status = i->fails ? JOB_FUNCTION_ERROR : JOB_OK;
-    job->result.payload = i->fails ? bytes_new(STR("{\"errorType\":\"E\"}"))
+    job->result.payload = i->fails       ? bytes_new(STR("{\"errorType\":\"E\"}"))
                           : job->payload ? bytes_ref(job->payload)
                                          : bytes_new(STR("null"));
     if (last) {
@@ -195,8 +196,8 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     i->reason = "";
     i->timer.on_due = due;
     i->tier = map_get(&fleet->templates, str_of(function->revision)) ? TIER_WARM
-              : fleet->runtime_up                                   ? TIER_COOL
-                                                                    : TIER_COLD;
+              : fleet->runtime_up                                    ? TIER_COOL
+                                                                     : TIER_COLD;
     fleet->runtime_up = true;
     list_push_back(&fleet->instances, &i->link);
     fleet->live++;

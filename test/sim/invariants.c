@@ -30,8 +30,8 @@ static void workers_check(const struct lane *lane, int *all, int *stopping, int 
         HOLDS(worker->state != WORKER_IDLE || worker->function == lane->function,
               "%s: an idle instance of an old revision", lane->key);
         bool killed = worker->timer.due_us <= loop_now_us(lane->dispatch->loop);
-        HOLDS(timer_running(&worker->timer) || killed, "%s: nobody looks after an instance in state %d",
-              lane->key, worker->state);
+        HOLDS(timer_running(&worker->timer) || killed,
+              "%s: nobody looks after an instance in state %d", lane->key, worker->state);
         for (struct list *j = worker->batch.next; j != &worker->batch; j = j->next) {
             struct job *job = CONTAINER_OF(j, struct job, link);
             HOLDS(job->state == JOB_RUNNING, "%s: a job in state %d runs", lane->key, job->state);
@@ -54,8 +54,7 @@ static void queue_check(const struct lane *lane)
     }
     HOLDS(sync == lane->queued_sync && async == lane->queued_async, "%s: %zu %zu not %zu %zu",
           lane->key, sync, async, lane->queued_sync, lane->queued_async);
-    HOLDS(!sync || timer_running(&lane->wake), "%s: nobody looks at deadlines",
-          lane->key);
+    HOLDS(!sync || timer_running(&lane->wake), "%s: nobody looks at deadlines", lane->key);
     HOLDS(lane->function || list_empty(&lane->queue), "%s: jobs without a function", lane->key);
 }
 
@@ -114,8 +113,8 @@ void invariants_check(struct world *w)
         inflight += (int)lane->inflight.count;
         bool hungry = !list_empty(&lane->hungry_link);
         starving = starving || (hungry && lane->starting + lane->idle + lane->busy == 0);
-        HOLDS(!hungry || !list_empty(&lane->queue),
-              "%s waits for a place with nothing to do", lane->key);
+        HOLDS(!hungry || !list_empty(&lane->queue), "%s waits for a place with nothing to do",
+              lane->key);
     }
     HOLDS(workers == d->workers && workers == w->fleet.live, "%d workers, counted %d, of %d",
           workers, d->workers, w->fleet.live);

@@ -36,15 +36,22 @@ static void test_round_trip(void **state)
 static void test_malformed(void **state)
 {
     (void)state;
-    static const char *const http[] = {
-        "", "Fri, 02 Jan 2026 03:04:05", "Fri, 02 Jan 2026 03:04:05 CET",
-        "Fri, 32 Jan 2026 03:04:05 GMT", "Fri, 02 Foo 2026 03:04:05 GMT",
-        "Fri, 02 Jan 2026 03:04:05 GMT ", "2026-01-02T03:04:05Z"};
+    static const char *const http[] = {"",
+                                       "Fri, 02 Jan 2026 03:04:05",
+                                       "Fri, 02 Jan 2026 03:04:05 CET",
+                                       "Fri, 32 Jan 2026 03:04:05 GMT",
+                                       "Fri, 02 Foo 2026 03:04:05 GMT",
+                                       "Fri, 02 Jan 2026 03:04:05 GMT ",
+                                       "2026-01-02T03:04:05Z"};
     for (size_t i = 0; i < ARRAY_SIZE(http); i++) {
         assert_int_equal(clock_http_parse(http[i]), -1);
     }
-    static const char *const amz[] = {"", "20260102T030405", "20260102T030405Zx",
-                                      "20261302T030405Z", "20260102 030405Z", "2026-01-02T03:04:05Z"};
+    static const char *const amz[] = {"",
+                                      "20260102T030405",
+                                      "20260102T030405Zx",
+                                      "20261302T030405Z",
+                                      "20260102 030405Z",
+                                      "2026-01-02T03:04:05Z"};
     for (size_t i = 0; i < ARRAY_SIZE(amz); i++) {
         assert_int_equal(clock_amz_parse(amz[i]), -1);
     }

@@ -114,9 +114,9 @@ static void test_try(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),    cmocka_unit_test(test_nobody_asks),
-        cmocka_unit_test(test_errno),  cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_long),   cmocka_unit_test(test_table),
+        cmocka_unit_test(test_set),   cmocka_unit_test(test_nobody_asks),
+        cmocka_unit_test(test_errno), cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_long),  cmocka_unit_test(test_table),
         cmocka_unit_test(test_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,8 +84,16 @@ static void test_u64(void **state)
     assert_true(str_to_u64(STR("18446744073709551615"), &u));
     assert_true(u == UINT64_MAX);
     u = 7;
-    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "1.0", "1e3",
-                                      "18446744073709551616", "99999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "0x1",
+                                      "1.0",
+                                      "1e3",
+                                      "18446744073709551616",
+                                      "99999999999999999999999"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_false(str_to_u64(str_of(bad[i]), &u));
     }
@@ -104,8 +112,8 @@ static void test_i64(void **state)
     assert_true(str_to_i64(STR("-0"), &i));
     assert_int_equal(i, 0);
     i = 7;
-    static const char *const bad[] = {"", "-", "--1", "- 1", "9223372036854775808",
-                                      "-9223372036854775809"};
+    static const char *const bad[] = {
+        "", "-", "--1", "- 1", "9223372036854775808", "-9223372036854775809"};
     for (size_t n = 0; n < ARRAY_SIZE(bad); n++) {
         assert_false(str_to_i64(str_of(bad[n]), &i));
     }
@@ -159,9 +167,8 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_cut),     cmocka_unit_test(test_u64),
-        cmocka_unit_test(test_i64),     cmocka_unit_test(test_double),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_parts), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_u64),     cmocka_unit_test(test_i64),   cmocka_unit_test(test_double),
         cmocka_unit_test(test_pack),    cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

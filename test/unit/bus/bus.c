@@ -78,8 +78,8 @@ static void test_match(void **state)
     bucket_make("photos");
     const struct notification list[] = {
         {STR("all"), STR(ARN("all")), STR("s3:ObjectCreated:*"), {0}, {0}},
-        {STR("cats"), STR(ARN("cats")), STR("s3:ObjectCreated:Put,s3:ObjectRemoved:*"),
-         STR("in/"), STR(".jpg")},
+        {STR("cats"), STR(ARN("cats")), STR("s3:ObjectCreated:Put,s3:ObjectRemoved:*"), STR("in/"),
+         STR(".jpg")},
         {STR("v"), STR(ARN("versioned:3")), STR("s3:ObjectRemoved:Delete"), {0}, {0}},
         {STR("l"), STR(ARN("latest:$LATEST")), STR("s3:ObjectRemoved:Delete"), {0}, {0}},
     };
@@ -191,8 +191,8 @@ static void test_too_many(void **state)
     char ids[BUS_TARGETS_MAX + 1][16];
     for (int i = 0; i <= BUS_TARGETS_MAX; i++) {
         snprintf(ids[i], sizeof ids[i], "id%d", i);
-        list[i] = (struct notification){str_of(ids[i]), STR(ARN("f")), STR("s3:ObjectCreated:*"),
-                                        {0}, {0}};
+        list[i] = (struct notification){
+            str_of(ids[i]), STR(ARN("f")), STR("s3:ObjectCreated:*"), {0}, {0}};
     }
     configure(list, BUS_TARGETS_MAX);
     emit("ObjectCreated:Put", "k", BUS_TARGETS_MAX);

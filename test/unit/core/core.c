@@ -190,10 +190,14 @@ static void test_uuid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_job_steps),     cmocka_unit_test(test_job_owns),
-        cmocka_unit_test(test_tiers),         cmocka_unit_test(test_function_copy),
-        cmocka_unit_test(test_function_defaults), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_job_steps),
+        cmocka_unit_test(test_job_owns),
+        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_function_copy),
+        cmocka_unit_test(test_function_defaults),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_uuid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,10 +34,7 @@ static void sink_done(struct sink *sink)
     buf_done(&sink->trailers);
 }
 
-#define SINK                                                                                       \
-    {                                                                                              \
-        .data = BUF_INIT(1 << 20), .trailers = BUF_INIT(10000)                                     \
-    }
+#define SINK {.data = BUF_INIT(1 << 20), .trailers = BUF_INIT(10000)}
 
 // Feeds the body in pieces of `step` bytes.
 static int decode(struct str body, size_t step, struct aws_chunked_options options,

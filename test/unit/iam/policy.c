@@ -32,7 +32,8 @@ static const struct policy_value context[] = {
 
 static const struct row rows[] = {
     {S("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"", ""), GET, OBJ, POLICY_ALLOWS},
-    {S("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"", ""), "s3:PutObject", OBJ, POLICY_SILENT},
+    {S("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"", ""), "s3:PutObject", OBJ,
+     POLICY_SILENT},
     {S("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"", ""), GET, "arn:aws:s3:::c/k",
      POLICY_SILENT},
     {S("Allow", "\"s3:getobject\"", "\"*\"", ""), GET, OBJ, POLICY_ALLOWS},
@@ -41,9 +42,11 @@ static const struct row rows[] = {
     {"{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"},"
      "{\"Effect\":\"Deny\",\"Action\":\"s3:Get*\",\"Resource\":\"arn:aws:s3:::b/*\"}]}",
      GET, OBJ, POLICY_DENIES},
-    {"[{\"Effect\":\"Allow\",\"NotAction\":\"iam:*\",\"Resource\":\"*\"}]", GET, OBJ, POLICY_ALLOWS},
+    {"[{\"Effect\":\"Allow\",\"NotAction\":\"iam:*\",\"Resource\":\"*\"}]", GET, OBJ,
+     POLICY_ALLOWS},
     {"[{\"Effect\":\"Allow\",\"NotAction\":\"s3:*\",\"Resource\":\"*\"}]", GET, OBJ, POLICY_SILENT},
-    {"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"NotResource\":\"arn:aws:s3:::b/*\"}}",
+    {"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"NotResource\":\"arn:aws:s3:::b/"
+     "*\"}}",
      GET, OBJ, POLICY_SILENT},
     {S("Allow", "\"*\"", "\"arn:aws:s3:::b/${aws:username}/*\"", ""), GET, "arn:aws:s3:::b/ada/k",
      POLICY_ALLOWS},
@@ -94,10 +97,12 @@ static void test_bad(void **state)
         {"[7]", "statement 1 is"},
         {"[{\"Effect\":\"allow\",\"Action\":\"*\",\"Resource\":\"*\"}]", "Allow or Deny"},
         {"[{\"Effect\":\"Allow\",\"Resource\":\"*\"}]", "either Action or NotAction"},
-        {"[{\"Effect\":\"Allow\",\"Action\":\"*\",\"NotAction\":\"*\",\"Resource\":\"*\"}]", "either"},
+        {"[{\"Effect\":\"Allow\",\"Action\":\"*\",\"NotAction\":\"*\",\"Resource\":\"*\"}]",
+         "either"},
         {"[{\"Effect\":\"Allow\",\"Action\":[\"*\",1],\"Resource\":\"*\"}]", "item 2"},
         {"[{\"Effect\":\"Allow\",\"Action\":\"*\"}]", "either Resource"},
-        {"[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Actions\":\"*\"}]", "Actions"},
+        {"[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Actions\":\"*\"}]",
+         "Actions"},
         {"[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Like\":{}}}]",
          "Like is no condition operator"},
     };

@@ -263,10 +263,9 @@ static void test_cannot_write(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_write_read), TEST(test_since_and_stop), TEST(test_gathers),
-        TEST(test_rotates),    TEST(test_single_file),    TEST(test_long_line),
-        TEST(test_follow),     TEST(test_remove),         TEST(test_foreign_lines),
-        TEST(test_cannot_write),
+        TEST(test_write_read),    TEST(test_since_and_stop), TEST(test_gathers), TEST(test_rotates),
+        TEST(test_single_file),   TEST(test_long_line),      TEST(test_follow),  TEST(test_remove),
+        TEST(test_foreign_lines), TEST(test_cannot_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,8 +145,8 @@ static void test_to_bucket(void **state)
 {
     (void)state;
     bucket_make("results");
-    const struct notification rule = {STR("r"), STR(ARN("next")), STR("s3:ObjectCreated:*"),
-                                      STR("ok/"), {0}};
+    const struct notification rule = {
+        STR("r"), STR(ARN("next")), STR("s3:ObjectCreated:*"), STR("ok/"), {0}};
     assert_int_equal(notification_replace(db, STR("results"), &rule, 1, false, &err), 0);
     struct job *job = job_of("{}");
     CLEAN(bus_emitted_done) struct bus_emitted emitted = {0};

@@ -119,9 +119,8 @@ static void test_close_commits(void **state)
     assert_int_equal(loop_new(LOOP_REAL, &loop, &err), 0);
     assert_int_equal(store_open(loop, dir, &store, &err), 0);
     int done = 0;
-    struct insert insert = {.task = {.run = insert_run, .on_done = insert_done},
-                            .function = "f",
-                            .done = &done};
+    struct insert insert = {
+        .task = {.run = insert_run, .on_done = insert_done}, .function = "f", .done = &done};
     store_submit(store, &insert.task);
     store_close(store);
     assert_int_equal(done, 1);

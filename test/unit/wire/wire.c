@@ -60,9 +60,12 @@ static void assert_str(struct str s, const char *text)
 static void spawn_comes_through(void **state)
 {
     struct pair *p = *state;
-    struct wire_spawn spawn = {.role = WIRE_INSTANCE, .function = STR("digits"),
-                               .package = STR("/p"), .handler = STR("model.yaml"),
-                               .memory_mb = 512, .threads = 1};
+    struct wire_spawn spawn = {.role = WIRE_INSTANCE,
+                               .function = STR("digits"),
+                               .package = STR("/p"),
+                               .handler = STR("model.yaml"),
+                               .memory_mb = 512,
+                               .threads = 1};
     p->out.fds[p->out.fd_count++] = p->fds[0];
     wire_put_spawn(&p->out, &spawn);
     pass(p);
@@ -115,7 +118,9 @@ static void spawned_and_ready_come_through(void **state)
     assert_str(spawned.error, "no more processes");
 
     wire_message_reset(&p->out, WIRE_READY);
-    wire_put_ready(&p->out, &(struct wire_ready){.pid = 7, .init_us = 1ull << 40, .error = 1,
+    wire_put_ready(&p->out, &(struct wire_ready){.pid = 7,
+                                                 .init_us = 1ull << 40,
+                                                 .error = 1,
                                                  .error_type = STR("ModelError"),
                                                  .error_message = STR("bad")});
     pass(p);
@@ -144,13 +149,14 @@ static void jobs_come_through(void **state)
     wire_message_reset(&p->out, WIRE_JOBS);
     p->out.fds[p->out.fd_count++] = fd;
     wire_put_count(&p->out, 2);
-    struct wire_job job = {.id = 1, .deadline_us = -5,
+    struct wire_job job = {.id = 1,
+                           .deadline_us = -5,
                            .payload = {.place = WIRE_INLINE, .bytes = STR("{}")},
                            .object_count = 2};
-    job.objects[0] = (struct wire_object){STR("b"), STR("k"), {.place = WIRE_MISSING,
-                                                                .bytes = STR("gone")}};
-    job.objects[1] = (struct wire_object){STR("b"), STR("l"), {.place = WIRE_FD, .offset = 3,
-                                                                .size = 4}};
+    job.objects[0] =
+        (struct wire_object){STR("b"), STR("k"), {.place = WIRE_MISSING, .bytes = STR("gone")}};
+    job.objects[1] =
+        (struct wire_object){STR("b"), STR("l"), {.place = WIRE_FD, .offset = 3, .size = 4}};
     wire_put_job(&p->out, &job);
     wire_put_job(&p->out, &(struct wire_job){.id = 2});
     pass(p);
@@ -177,8 +183,9 @@ static void results_come_through(void **state)
 {
     struct pair *p = *state;
     wire_message_reset(&p->out, WIRE_RESULT);
-    wire_put_result(&p->out, &(struct wire_result){.id = 9, .payload = {.bytes = STR("[1]")},
-                                                   .run_us = 5, .log = STR("line\n")});
+    wire_put_result(
+        &p->out, &(struct wire_result){
+                     .id = 9, .payload = {.bytes = STR("[1]")}, .run_us = 5, .log = STR("line\n")});
     pass(p);
     struct wire_result got;
     assert_int_equal(wire_get_result(&p->in, &got, &p->err), 0);
@@ -347,12 +354,20 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
     const struct CMUnitTest tests[] = {
-        T(spawn_comes_through), T(spawned_and_ready_come_through), T(walls_come_through),
-        T(a_pid_without_its_pidfd_is_refused), T(jobs_come_through), T(results_come_through),
-        T(every_shortened_job_is_refused), T(bytes_outside_are_refused),
-        T(untrusted_bytes_that_may_shrink_are_copied), T(forged_headers_are_refused),
-        T(an_oversized_message_is_refused_whole), T(what_does_not_fit_is_not_sent),
-        T(a_closed_peer_is_seen), T(descriptors_do_not_leak),
+        T(spawn_comes_through),
+        T(spawned_and_ready_come_through),
+        T(walls_come_through),
+        T(a_pid_without_its_pidfd_is_refused),
+        T(jobs_come_through),
+        T(results_come_through),
+        T(every_shortened_job_is_refused),
+        T(bytes_outside_are_refused),
+        T(untrusted_bytes_that_may_shrink_are_copied),
+        T(forged_headers_are_refused),
+        T(an_oversized_message_is_refused_whole),
+        T(what_does_not_fit_is_not_sent),
+        T(a_closed_peer_is_seen),
+        T(descriptors_do_not_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
