@@ -28,11 +28,12 @@ struct function *function_ref(struct function *f)
 }
 
 // Every heap string of the struct, for freeing and copying alike.
+// clang-format off
 #define FUNCTION_STRINGS(X)                                                                        \
-    X(name)                                                                                        \
-    X(version) X(runtime) X(handler) X(role) X(description) X(environment) X(tags) X(extra)        \
-        X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)            \
-            X(on_success) X(on_failure)
+    X(name) X(version) X(runtime) X(handler) X(role) X(description) X(environment) X(tags)         \
+    X(extra) X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)       \
+    X(on_success) X(on_failure)
+// clang-format on
 
 void function_unref(struct function *f)
 {
