@@ -2,6 +2,7 @@
 // `rouse serve`: the one place where all parts meet. Reads top to bottom as the life of a server:
 // settings, store, fleet, dispatcher, functions, HTTP; then the loop, until a signal drains it.
 #include "api/api.h"
+#include "api/runtime.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -46,6 +47,7 @@ struct server {
     struct cgroups *cgroups;  // NULL: rlimits instead
     struct session_keys keys; // of the process that is being started
     struct http_server *http;
+    struct runtime_server *runtime;
     struct watch signals;
     struct timer drain_limit;
     struct pressure pressure;
@@ -302,7 +304,10 @@ static int http_up(struct server *s, struct err *err)
                                    .route = api_route,
                                    .ctx = &s->api,
                                    .connections_max = (int)s->settings.connections_max};
-    return http_server_new(s->api.loop, &options, &s->http, err);
+    TRY(http_server_new(s->api.loop, &options, &s->http, err));
+    s->runtime = runtime_server_new(&s->api, s->http);
+    runner_fleet_serve(s->api.fleet, runtime_server_api(s->runtime));
+    return 0;
 }
 
 // ── signals ──
@@ -396,6 +401,7 @@ static void server_down(struct server *s)
     lambda_stop(&s->api);
     dispatch_free(s->api.dispatch);
     runner_fleet_free(s->api.fleet);
+    runtime_server_free(s->runtime);
     templates_free(s->templates);
     cgroups_free(s->cgroups);
     observe_free(s->api.observe);

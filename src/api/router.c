@@ -5,6 +5,7 @@
 #include "api/inference.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "api/runtime.h"
 #include "base/mem.h"
 #include "format/uri.h"
 
@@ -119,6 +120,9 @@ static const struct http_handler *refuse(struct http_request *req, struct str se
 const struct http_handler *api_route(struct http_request *req, void *ctx)
 {
     struct api *api = ctx;
+    if (req->origin) { // from inside an instance, to its own Runtime API
+        return runtime_route(req);
+    }
     CLEAN(buf_done) struct buf keep = BUF_INIT(4096);
     struct str service = header_service(req);
     if (service.size == 0) {

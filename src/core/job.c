@@ -35,6 +35,7 @@ void job_free(struct job *job)
     free(job->context);
     bytes_unref(job->result.payload);
     bytes_unref(job->result.log);
+    bytes_unref(job->result.init_log);
     free(job);
 }
 

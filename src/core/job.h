@@ -33,7 +33,10 @@ struct job_result {
     enum tier tier;
     int64_t queued_us, init_us, decode_us, run_us, duration_us; // duration: what is billed
     uint64_t memory_max_mb;
-    bool told;         // the error stands in the log already
+    bool told; // the error stands in the log already
+    char
+        platform_error[64]; // "Runtime.ExitError", …; "": whatever went wrong, the function said it
+    struct bytes *init_log; // what was said before the first job could run; owned, may be NULL
     struct bytes *log; // the job's log lines START … REPORT, for LogType=Tail; owned, may be NULL
 };
 

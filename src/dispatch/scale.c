@@ -312,6 +312,7 @@ static void job_again(struct lane *lane, struct job *job)
 {
     bytes_unref(job->result.payload);
     bytes_unref(job->result.log);
+    bytes_unref(job->result.init_log);
     job->result = (struct job_result){0};
     job->deadline_us = loop_now_us(lane->dispatch->loop) + lane->dispatch->options.hold_us;
     function_unref(job->function);
@@ -333,12 +334,14 @@ static void job_lost(struct lane *lane, struct worker *worker, struct job *job, 
         job_fail(d, lane, job, "Sandbox.Timedout", NULL);
         return;
     }
-    if (!job->async && job->attempt < 2 && lane_can_run(lane)) {
+    const struct instance *instance = worker->instance;
+    if (!job->async && !instance->once && job->attempt < 2 && lane_can_run(lane)) {
         job->attempt++;
         job_again(lane, job);
         return;
     }
-    job_fail(d, lane, job, "Runtime.ExitError", reason);
+    job_fail(d, lane, job, instance->end_type[0] ? instance->end_type : "Runtime.ExitError",
+             reason);
 }
 
 // A job of the batch that had not begun when the instance was lost: nothing happened to it.
@@ -396,13 +399,14 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     bool at_start = worker->state == WORKER_STARTING;
-    bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out);
+    bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out &&
+                               !instance->untouched && !instance->once);
     count_out(worker);
     d->workers--;
     // Backwards, since each goes to the front of the queue; the first one ran.
     while (!list_empty(&worker->batch)) {
         struct job *job = CONTAINER_OF(worker->batch.prev, struct job, link);
-        if (worker->batch.next == worker->batch.prev) {
+        if (worker->batch.next == worker->batch.prev && !instance->untouched) {
             job_lost(lane, worker, job, reason);
         } else {
             job_unbegun(lane, job, reason);

@@ -22,6 +22,11 @@ static void report_add(struct buf *log, const struct job *job)
     if (r->init_us > 0) {
         buf_printf(log, "Init Duration: %.2f ms\t", (double)r->init_us / 1000);
     }
+    if (r->status == JOB_TIMED_OUT) {
+        buf_add_text(log, "Status: timeout\t");
+    } else if (r->platform_error[0]) {
+        buf_printf(log, "Status: error\tError Type: %s\t", r->platform_error);
+    }
     buf_printf(log, "Tier: %s\t\n", tier_name(r->tier));
 }
 
@@ -32,6 +37,9 @@ static void error_line_add(struct buf *log, const struct job *job, int64_t now_m
         char when[CLOCK_TEXT_MAX];
         buf_printf(log, "%s %s Task timed out after %u.00 seconds\n", clock_iso(now_ms, when),
                    job->request_id.text, job->function->timeout_s);
+    } else if (job->result.platform_error[0] && job->result.err.text[0]) {
+        buf_printf(log, "RequestId: %s Error: %s\n%s\n", job->request_id.text, job->result.err.text,
+                   job->result.platform_error);
     } else if (job->result.status == JOB_FUNCTION_ERROR && !job->result.told) {
         buf_add_text(log, "[ERROR]\t");
         buf_add_str(log, str_head(bytes_str(job->result.payload), 4096));
@@ -39,17 +47,23 @@ static void error_line_add(struct buf *log, const struct job *job, int64_t now_m
     }
 }
 
+static void lines_add(struct buf *log, const struct bytes *text)
+{
+    struct str said = str_head(bytes_str(text), TAIL_LOG_MAX);
+    buf_add_str(log, said);
+    if (said.size && said.at[said.size - 1] != '\n') {
+        buf_add_char(log, '\n');
+    }
+}
+
 // START, what the function said, END and REPORT: in the function's log and with the result.
 static void log_write(struct dispatch *d, struct job *job)
 {
-    CLEAN(buf_done) struct buf log = BUF_INIT(TAIL_LOG_MAX + 16384);
+    CLEAN(buf_done) struct buf log = BUF_INIT(2 * TAIL_LOG_MAX + 16384);
+    lines_add(&log, job->result.init_log);
     buf_printf(&log, "START RequestId: %s Version: %s\n", job->request_id.text,
                job->function->version);
-    struct str said = str_head(bytes_str(job->result.log), TAIL_LOG_MAX);
-    buf_add_str(&log, said);
-    if (said.size && said.at[said.size - 1] != '\n') {
-        buf_add_char(&log, '\n');
-    }
+    lines_add(&log, job->result.log);
     int64_t now_ms = loop_wall_ms(d->loop);
     error_line_add(&log, job, now_ms);
     report_add(&log, job);
@@ -86,7 +100,9 @@ void job_fail(struct dispatch *d, struct lane *lane, struct job *job, const char
     } else {
         job->result.status = JOB_FUNCTION_ERROR;
         buf_printf(&text, "RequestId: %s Error: %.4000s", job->request_id.text, message);
+        err_set(&job->result.err, ERR_FUNCTION, "%s", message);
     }
+    snprintf(job->result.platform_error, sizeof job->result.platform_error, "%s", type);
     CLEAN(buf_done) struct buf doc = BUF_INIT(65536);
     buf_printf(&doc, "{\"errorType\":\"%s\",\"errorMessage\":", type);
     json_quote(&doc, buf_str(&text));

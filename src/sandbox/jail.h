@@ -66,7 +66,8 @@ struct jail {
     uint64_t memory_size;   // bytes beside what it holds; bounded by an rlimit where no cgroup does
                             // it; 0: what the machine has
     int port;               // JAIL_LANGUAGE: of the server; listened on inside, see listen_fd
-    bool network_open;      // the host's network
+    int runtime_port;  // JAIL_LANGUAGE: connected to as well where there is no network of its own
+    bool network_open; // the host's network
 };
 
 struct jail_report {

@@ -159,6 +159,11 @@ int land_enter(const struct jail *jail, struct jail_report *report, struct err *
     if (land.attr.net && syscall(SYS_landlock_add_rule, ruleset, RULE_NET, &connect, 0) < 0) {
         report_miss(report, JAIL_FILES, "Landlock for TCP", errno);
     }
+    connect.port = (uint64_t)jail->runtime_port;
+    if (land.attr.net && connect.port > 0 &&
+        syscall(SYS_landlock_add_rule, ruleset, RULE_NET, &connect, 0) < 0) {
+        report_miss(report, JAIL_FILES, "Landlock for TCP", errno);
+    }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0) {
         report_miss(report, JAIL_FILES, "Landlock", errno);
     }

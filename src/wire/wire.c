@@ -147,7 +147,7 @@ static int check_header(struct wire_message *m, const struct wire_header *header
                        le16toh(header->version), WIRE_VERSION);
     }
     uint32_t kind = le16toh(header->kind);
-    if (kind < WIRE_SPAWN || kind > WIRE_WALLS) {
+    if (kind < WIRE_SPAWN || kind > WIRE_EXIT) {
         return err_set(err, ERR_PROTOCOL, "a message has the unknown kind %u", kind);
     }
     if (le32toh(header->body_size) != size - sizeof(*header) ||
@@ -400,6 +400,52 @@ int wire_get_walls(struct wire_message *m, struct wire_walls *ret, struct err *e
         return err_set(err, ERR_PROTOCOL, "walls came with %zu descriptors", m->fd_count);
     }
     *ret = walls;
+    return 0;
+}
+
+void wire_put_runtime(struct wire_message *m, const struct wire_runtime *runtime)
+{
+    put_u32(m, runtime->extension_count);
+    for (uint32_t i = 0; i < runtime->extension_count; i++) {
+        put_str(m, runtime->extensions[i]);
+    }
+}
+
+int wire_get_runtime(struct wire_message *m, struct wire_runtime *ret, struct err *err)
+{
+    TRY(want_kind(m, WIRE_RUNTIME, err));
+    struct wire_runtime runtime = {0};
+    TRY(get_u32(m, &runtime.extension_count, err));
+    if (runtime.extension_count > WIRE_EXTENSIONS_MAX || m->fd_count != 1) {
+        return err_set(err, ERR_PROTOCOL, "a runtime with %u extensions and %zu descriptors",
+                       runtime.extension_count, m->fd_count);
+    }
+    for (uint32_t i = 0; i < runtime.extension_count; i++) {
+        TRY(get_str(m, &runtime.extensions[i], err));
+    }
+    TRY(wire_get_end(m, err));
+    *ret = runtime;
+    return 0;
+}
+
+void wire_put_exit(struct wire_message *m, const struct wire_exit *ended)
+{
+    put_u32(m, ended->status);
+    put_u64(m, ended->memory_max_kb);
+    put_str(m, ended->type);
+    put_str(m, ended->message);
+}
+
+int wire_get_exit(struct wire_message *m, struct wire_exit *ret, struct err *err)
+{
+    TRY(want_kind(m, WIRE_EXIT, err));
+    struct wire_exit ended = {0};
+    TRY(get_u32(m, &ended.status, err));
+    TRY(get_u64(m, &ended.memory_max_kb, err));
+    TRY(get_str(m, &ended.type, err));
+    TRY(get_str(m, &ended.message, err));
+    TRY(wire_get_end(m, err));
+    *ret = ended;
     return 0;
 }
 

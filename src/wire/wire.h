@@ -7,6 +7,8 @@
 //     server ◄─READY────── template        SPAWN: fork; the child serves the passed socket
 //     server ◄─SPAWNED+pidfd─ template     SPAWNED: the child's pid, and its pidfd
 //     server ◄─WALLS+fd─── the child       WALLS: language runtimes, when their walls are up
+//     server ◄─RUNTIME+fd─ instance        RUNTIME: it listens there for the Lambda Runtime API
+//     server ◄─EXIT─────── instance        EXIT: the program that it ran has ended
 //     server ──JOBS+fds──► instance        JOBS: one batch
 //     server ◄─READY────── instance        RESULT: the answer of one job of the batch
 //     server ◄─RESULT+fd── instance
@@ -21,16 +23,26 @@
 
 #include <stdint.h>
 
-#define WIRE_MAGIC       0x45535552u // "RUSE"
-#define WIRE_VERSION     1
-#define WIRE_BODY_MAX    (128 * 1024)
-#define WIRE_FDS_MAX     200
-#define WIRE_INLINE_MAX  (16 * 1024)         // payloads above it travel as a file descriptor
-#define WIRE_JOBS_MAX    64                  // in one batch
-#define WIRE_OBJECTS_MAX 64                  // in one job
-#define WIRE_PAYLOAD_MAX (64u * 1024 * 1024) // of a job or a result, wherever it lies
+#define WIRE_MAGIC          0x45535552u // "RUSE"
+#define WIRE_VERSION        1
+#define WIRE_BODY_MAX       (128 * 1024)
+#define WIRE_FDS_MAX        200
+#define WIRE_INLINE_MAX     (16 * 1024)         // payloads above it travel as a file descriptor
+#define WIRE_JOBS_MAX       64                  // in one batch
+#define WIRE_OBJECTS_MAX    64                  // in one job
+#define WIRE_EXTENSIONS_MAX 10                  // as Lambda
+#define WIRE_PAYLOAD_MAX    (64u * 1024 * 1024) // of a job or a result, wherever it lies
 
-enum wire_kind { WIRE_SPAWN = 1, WIRE_SPAWNED, WIRE_READY, WIRE_JOBS, WIRE_RESULT, WIRE_WALLS };
+enum wire_kind {
+    WIRE_SPAWN = 1,
+    WIRE_SPAWNED,
+    WIRE_READY,
+    WIRE_JOBS,
+    WIRE_RESULT,
+    WIRE_WALLS,
+    WIRE_RUNTIME,
+    WIRE_EXIT
+};
 enum wire_role { WIRE_TEMPLATE = 1, WIRE_INSTANCE };
 
 // A received or to be sent message. Fds in `fds` are owned by the message when received (closed by
@@ -96,6 +108,23 @@ struct wire_walls {
 };
 void wire_put_walls(struct wire_message *m, const struct wire_walls *walls);
 MUST_CHECK int wire_get_walls(struct wire_message *m, struct wire_walls *ret, struct err *err);
+
+// Instances that run a program (rouse-exec) get no JOBS: the program asks for them itself.
+// fd 0: the socket that listens for the Runtime API, in the instance's own network.
+struct wire_runtime {
+    uint32_t extension_count;                   // external ones, which are about to be started
+    struct str extensions[WIRE_EXTENSIONS_MAX]; // their names
+};
+void wire_put_runtime(struct wire_message *m, const struct wire_runtime *runtime);
+MUST_CHECK int wire_get_runtime(struct wire_message *m, struct wire_runtime *ret, struct err *err);
+
+struct wire_exit {
+    uint32_t status;          // as waitpid has it
+    uint64_t memory_max_kb;   // the program's peak
+    struct str type, message; // when there is more to say than the status; else ""
+};
+void wire_put_exit(struct wire_message *m, const struct wire_exit *ended);
+MUST_CHECK int wire_get_exit(struct wire_message *m, struct wire_exit *ret, struct err *err);
 
 // Bytes that lie in the message, in a passed file descriptor, or nowhere.
 enum wire_place { WIRE_INLINE, WIRE_FD, WIRE_MISSING };

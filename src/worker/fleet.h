@@ -14,6 +14,11 @@ struct instance {
     struct fleet *fleet;
     void *data; // the dispatcher's, as given to start
     int pid;    // 0 while it is not known
+    // When it ended: nothing of its batch had begun, so all of it may run again at no cost.
+    bool untouched;
+    // Its jobs may have had effects, so that one whose instance was lost is not run twice.
+    bool once;
+    char end_type[64]; // Lambda's name for the end; "": Runtime.ExitError
 };
 
 struct fleet_events {

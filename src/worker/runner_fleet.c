@@ -9,8 +9,11 @@
 #include "sandbox/cgroup.h"
 #include "wire/wire.h"
 #include "worker/payload.h"
+#include "worker/runtime_link.h"
 #include "worker/template.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -26,7 +29,18 @@
 #define PIDFD_INFO_EXIT_ (1u << 3)
 #define EXIT_WAIT_US     5000 // between a socket's end and the record of its process's end
 
+#define INIT_LIMIT_US (10 * 1000000ll) // of a language runtime, as Lambda
+#define SHUTDOWN_MS   2000             // that an extension may take, as Lambda
+#define MEMORY_EVERY  64               // answers between two looks at how much memory a program has
+
 #define JOB_LOG_MAX (256 * 1024) // of what one job prints, as much as the log keeps of it
+
+// Language runtimes are started twice before a job is told that they cannot be: as Lambda does, the
+// second time with the job waiting, and within the function's own time.
+//
+//     INIT_FIRST ──fails──► INIT_FAILED ──a job──► INIT_INVOKE ──fails──► the job fails
+//         └─────────────────ready─────────────────────┴──────► INIT_DONE
+enum init { INIT_FIRST, INIT_FAILED, INIT_INVOKE, INIT_DONE };
 
 struct runner {
     struct instance base;
@@ -38,14 +52,23 @@ struct runner {
     struct cgroup *group; // or NULL
     int pid_fd, log_fd;   // -1 when there is none
     enum tier tier;
-    bool started, ending, kill_wanted;
-    bool closed; // it went by itself
-    int64_t asked_us;
-    struct list *batch;  // borrowed while it runs; NULL when idle
-    char reason[256];    // why it ends, when that is known
-    struct list link;    // fleet->runners
-    struct timer end;    // on_ended is never called from inside a call
-    struct timer unsent; // nor on_result
+    int init; // enum init
+    bool language;
+    bool ending, kill_wanted;
+    bool closed;               // it went by itself
+    bool sent;                 // the batch has left
+    struct runtime_link *link; // of a program that asks for its jobs; NULL: it is sent JOBS
+    struct bytes *init_log;    // for the first job
+    uint64_t memory_max_kb;
+    uint32_t answers;
+    int64_t asked_us, sent_us;
+    struct list *batch;   // borrowed while it runs; NULL when idle
+    char reason[256];     // why it ends, when that is known
+    struct list in_fleet; // fleet->runners
+    struct timer end;     // on_ended is never called from inside a call
+    struct timer unsent;  // nor on_result
+    struct timer limit;   // of the first start
+    struct timer retry;   // on_started after that has failed
 };
 
 struct runner_fleet {
@@ -54,6 +77,7 @@ struct runner_fleet {
     struct store *store;
     struct fleet_events events;
     struct templates *templates;
+    const struct runtime_api *api; // or NULL
     struct list runners;
 };
 
@@ -69,18 +93,32 @@ static struct runner *runner_of(struct instance *instance)
 
 // ── the end of one ──
 
-static void runner_free(struct runner *r)
+// Lets go of the process; what is left of it ends with its channel.
+static void process_close(struct runner *r)
 {
     loop_unwatch(r->fleet->loop, &r->watch);
-    timer_stop(r->fleet->loop, &r->end);
-    timer_stop(r->fleet->loop, &r->unsent);
+    timer_stop(r->fleet->loop, &r->limit);
     spawn_cancel(&r->spawn);
     doorway_close(&r->doorway);
     cgroup_free(r->group);
+    runtime_link_free(r->link);
     fd_clean(&r->watch.fd);
     fd_clean(&r->pid_fd);
     fd_clean(&r->log_fd);
-    list_remove(&r->link);
+    r->group = NULL;
+    r->link = NULL;
+    r->base.pid = 0;
+    r->watch.fd = r->pid_fd = r->log_fd = -1;
+}
+
+static void runner_free(struct runner *r)
+{
+    process_close(r);
+    timer_stop(r->fleet->loop, &r->end);
+    timer_stop(r->fleet->loop, &r->unsent);
+    timer_stop(r->fleet->loop, &r->retry);
+    bytes_unref(r->init_log);
+    list_remove(&r->in_fleet);
     function_unref(r->function);
     free(r);
 }
@@ -102,6 +140,21 @@ static struct bytes *log_take(struct runner *r)
     return bytes_take(&text);
 }
 
+static void status_write(int status, char *out, size_t size)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        snprintf(out, size, "Runtime exited without providing a reason");
+    } else if (WIFEXITED(status)) {
+        snprintf(out, size, "Runtime exited with error: exit status %d", WEXITSTATUS(status));
+    } else {
+        // SIGSYS: the first process of a pid namespace killed itself, see sandbox/calls_language.c.
+        int signal = WTERMSIG(status) == SIGSYS ? SIGKILL : WTERMSIG(status);
+        const char *name = sigdescr_np(signal); // "Killed", as Go says it in small letters
+        snprintf(out, size, "Runtime exited with error: signal: %c%s",
+                 name ? tolower((unsigned char)*name) : '?', name ? name + 1 : "");
+    }
+}
+
 // How a process that is nobody's child of ours ended: newer kernels keep it with the pidfd.
 static void exit_reason(struct runner *r)
 {
@@ -111,20 +164,19 @@ static void exit_reason(struct runner *r)
         int32_t exit_code;
         uint32_t coredump_mask, spare;
     } info = {.mask = PIDFD_INFO_EXIT_};
-    if (r->pid_fd < 0 || ioctl(r->pid_fd, PIDFD_GET_INFO_, &info) < 0 ||
-        !(info.mask & PIDFD_INFO_EXIT_)) {
-        return;
-    }
-    const char *form = WIFEXITED(info.exit_code) ? "Runtime exited with error: exit status %d"
-                                                 : "Runtime exited with error: signal: %d";
-    int value = WIFEXITED(info.exit_code) ? WEXITSTATUS(info.exit_code) : WTERMSIG(info.exit_code);
-    // SIGSYS: the first process of a pid namespace killed itself, see sandbox/calls_language.c.
-    if ((value == SIGKILL || value == SIGSYS) && !WIFEXITED(info.exit_code)) {
-        snprintf(r->reason, sizeof r->reason, "Runtime exited with error: signal: killed");
-    } else {
-        snprintf(r->reason, sizeof r->reason, form, value);
+    if (r->pid_fd >= 0 && ioctl(r->pid_fd, PIDFD_GET_INFO_, &info) == 0 &&
+        (info.mask & PIDFD_INFO_EXIT_)) {
+        status_write(info.exit_code, r->reason, sizeof r->reason);
     }
 }
+
+static struct job *job_of(const struct runner *r)
+{
+    return r->batch ? LIST_FIRST(r->batch, struct job, link) : NULL;
+}
+
+static void init_failed(struct runner *r, const char *type, const char *message,
+                        struct bytes *document);
 
 static void runner_gone(struct timer *timer)
 {
@@ -132,10 +184,23 @@ static void runner_gone(struct timer *timer)
     if (r->closed) {
         exit_reason(r);
     }
-    struct job *job = r->batch ? LIST_FIRST(r->batch, struct job, link) : NULL;
+    if (r->closed && r->language && r->init != INIT_DONE && !r->kill_wanted) {
+        r->ending = r->closed = false;
+        init_failed(r, "Runtime.ExitError", r->reason, NULL);
+        return;
+    }
+    struct job *job = job_of(r);
     if (job && !job->result.log) {
         job->result.log = log_take(r);
     }
+    if (job && !job->result.init_log) {
+        job->result.init_log = MOVE(r->init_log);
+    }
+    if (job && r->memory_max_kb) {
+        job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
+    }
+    r->base.untouched = r->language && r->init == INIT_DONE &&
+                        (r->link ? runtime_link_untouched(r->link) : !r->sent);
     r->fleet->events.on_ended(r->fleet->events.ctx, &r->base, r->reason);
     runner_free(r);
 }
@@ -150,6 +215,8 @@ static void runner_end(struct runner *r, const char *reason)
     r->ending = true;
     snprintf(r->reason, sizeof r->reason, "%s", reason);
     loop_unwatch(r->fleet->loop, &r->watch);
+    timer_stop(r->fleet->loop, &r->limit);
+    timer_stop(r->fleet->loop, &r->retry);
     fd_clean(&r->watch.fd);
     r->watch.fd = -1;
     if (r->pid_fd >= 0) {
@@ -169,6 +236,107 @@ static void on_spawned(struct spawn *spawn, int pid, int pid_fd, struct str erro
         runner_end(r, why);
     } else if (r->kill_wanted) {
         pidfd_send_signal(pid_fd, SIGKILL, NULL, 0);
+    }
+}
+
+// ── the start of one ──
+
+static void jobs_send(struct runner *r);
+
+static void init_log_add(struct runner *r, const char *line)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(2 * JOB_LOG_MAX);
+    struct bytes *said = log_take(r);
+    buf_add_str(&text, bytes_str(r->init_log));
+    buf_add_str(&text, bytes_str(said));
+    if (*line && text.size && text.at[text.size - 1] != '\n') {
+        buf_add_char(&text, '\n');
+    }
+    buf_add_text(&text, line);
+    bytes_unref(said);
+    bytes_unref(r->init_log);
+    r->init_log = text.size ? bytes_take(&text) : NULL;
+}
+
+static int64_t init_us(const struct runner *r)
+{
+    return clock_mono_us() - r->asked_us;
+}
+
+static void init_report(struct runner *r, const char *status, const char *type)
+{
+    char line[256];
+    snprintf(line, sizeof line, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s%s%s\n",
+             (double)init_us(r) / 1000, r->init == INIT_FIRST ? "init" : "invoke", status,
+             *type ? "\tError Type: " : "", type);
+    init_log_add(r, line);
+}
+
+static void retry_due(struct timer *timer)
+{
+    struct runner *r = CONTAINER_OF(timer, struct runner, retry);
+    r->fleet->events.on_started(r->fleet->events.ctx, &r->base, r->tier, init_us(r));
+}
+
+static void init_give_up(struct runner *r)
+{
+    if (r->pid_fd >= 0) {
+        pidfd_send_signal(r->pid_fd, SIGKILL, NULL, 0);
+    }
+    process_close(r);
+    r->init = INIT_FAILED;
+    timer_start(r->fleet->loop, &r->retry, 0);
+}
+
+static void limit_due(struct timer *timer)
+{
+    struct runner *r = CONTAINER_OF(timer, struct runner, limit);
+    init_report(r, "timeout", "");
+    init_give_up(r);
+}
+
+// The job that waits for it is told by the runtime's own document, where there is one.
+static void job_init_failed(struct runner *r, const char *type, struct bytes *document)
+{
+    struct job *job = job_of(r);
+    job->result.status = JOB_FUNCTION_ERROR;
+    job->result.told = true;
+    job->result.payload = document;
+    job->result.init_log = MOVE(r->init_log);
+    snprintf(job->result.platform_error, sizeof job->result.platform_error, "%s", type);
+    runner_end(r, "");
+    r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);
+}
+
+// Takes the document, which may be NULL.
+static void init_failed(struct runner *r, const char *type, const char *message,
+                        struct bytes *document)
+{
+    init_report(r, "error", type);
+    if (r->init == INIT_FIRST) {
+        bytes_unref(document);
+        init_give_up(r);
+    } else if (document && job_of(r)) {
+        job_init_failed(r, type, document);
+    } else {
+        bytes_unref(document);
+        snprintf(r->base.end_type, sizeof r->base.end_type, "%s", type);
+        runner_end(r, message);
+    }
+}
+
+static void runner_ready(struct runner *r)
+{
+    bool first = r->init == INIT_FIRST;
+    timer_stop(r->fleet->loop, &r->limit);
+    init_log_add(r, "");
+    cgroup_limit_cpu(r->group, (uint64_t)r->function->memory_mb << 20); // starting is free
+    r->init = INIT_DONE;
+    if (first) {
+        r->fleet->events.on_started(r->fleet->events.ctx, &r->base, r->tier, init_us(r));
+    } else {
+        init_report(r, "success", "");
+        jobs_send(r);
     }
 }
 
@@ -235,17 +403,112 @@ static int ready_take(struct runner *r, struct wire_message *m, struct err *err)
 {
     struct wire_ready ready = {0};
     TRY(wire_get_ready(m, &ready, err));
+    if (r->init == INIT_DONE || r->link) {
+        return err_set(err, ERR_PROTOCOL, "an instance was ready twice");
+    }
+    if (ready.error && r->language) {
+        CLEAN_MEM char *type = str_dup(str_head(ready.error_type, 60));
+        init_failed(r, type, "", bytes_new(ready.error_message));
+        return 0;
+    }
     if (ready.error) {
         return err_set(err, ERR_FUNCTION, STR_FMT ": " STR_FMT, STR_ARG(ready.error_type),
                        STR_ARG(str_head(ready.error_message, 200)));
     }
-    if (r->started) {
-        return err_set(err, ERR_PROTOCOL, "an instance was ready twice");
+    runner_ready(r);
+    return 0;
+}
+
+// ── programs that ask for their jobs ──
+
+static void on_ready(void *ctx)
+{
+    runner_ready(ctx);
+}
+
+static void on_init_failed(void *ctx, const char *type, struct bytes *document)
+{
+    init_failed(ctx, type, "", document);
+}
+
+static void on_extension_failed(void *ctx, const char *type)
+{
+    struct runner *r = ctx;
+    snprintf(r->base.end_type, sizeof r->base.end_type, "%s", type);
+    runner_end(r, "Extension exited with error");
+}
+
+// The largest of the processes below the one that we know.
+static uint64_t memory_kb(int pid)
+{
+    char path[64], text[4096];
+    uint64_t most = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
+    for (struct str rest = str_n(text, size > 0 ? (size_t)size : 0); rest.at && rest.size;) {
+        struct str child = str_cut(&rest, ' ');
+        snprintf(path, sizeof path, "/proc/" STR_FMT "/status", STR_ARG(child));
+        FILE *file = child.size ? fopen(path, "re") : NULL;
+        unsigned long long kb = 0;
+        while (file && fgets(path, sizeof path, file)) {
+            if (sscanf(path, "VmHWM: %llu", &kb) == 1 && kb > most) {
+                most = kb;
+            }
+        }
+        if (file) {
+            fclose(file);
+        }
     }
-    r->started = true;
-    cgroup_limit_cpu(r->group, (uint64_t)r->function->memory_mb << 20); // starting is free
-    int64_t init_us = clock_mono_us() - r->asked_us;
-    r->fleet->events.on_started(r->fleet->events.ctx, &r->base, r->tier, init_us);
+    return most;
+}
+
+static void on_answered(void *ctx, struct job *job)
+{
+    struct runner *r = ctx;
+    if (r->answers++ % MEMORY_EVERY == 0 && r->base.pid > 0) {
+        uint64_t known = cgroup_memory_max(r->group) / 1024;
+        r->memory_max_kb = known ? known : memory_kb(r->base.pid);
+    }
+    job->result.run_us = clock_mono_us() - r->sent_us;
+    job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
+    job->result.log = log_take(r);
+    r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);
+}
+
+static int runtime_take(struct runner *r, struct wire_message *m, struct err *err)
+{
+    struct wire_runtime runtime = {0};
+    TRY(wire_get_runtime(m, &runtime, err));
+    if (r->link || r->init == INIT_DONE || !r->fleet->api) {
+        return err_set(err, ERR_PROTOCOL, "a Runtime API that cannot be served");
+    }
+    struct runtime_link_events events = {r, on_ready, on_init_failed, on_answered,
+                                         on_extension_failed};
+    r->link = runtime_link_new(r->fleet->loop, r->function, &events, r->fleet->api);
+    return runtime_link_listen(r->link, wire_take_fd(m, 0), runtime.extensions,
+                               runtime.extension_count, err);
+}
+
+static int exit_take(struct runner *r, struct wire_message *m, struct err *err)
+{
+    struct wire_exit ended = {0};
+    TRY(wire_get_exit(m, &ended, err));
+    char reason[sizeof r->reason], type[64];
+    if (ended.message.size) {
+        snprintf(reason, sizeof reason, STR_FMT, STR_ARG(str_head(ended.message, 240)));
+    } else {
+        status_write((int)ended.status, reason, sizeof reason);
+    }
+    struct str given = ended.type.size ? str_head(ended.type, 60) : STR("Runtime.ExitError");
+    snprintf(type, sizeof type, STR_FMT, STR_ARG(given));
+    r->memory_max_kb = ended.memory_max_kb;
+    if (r->init != INIT_DONE) {
+        init_failed(r, type, reason, NULL);
+        return 0;
+    }
+    snprintf(r->base.end_type, sizeof r->base.end_type, "%s", type);
+    runner_end(r, reason);
     return 0;
 }
 
@@ -254,6 +517,8 @@ static int message_take(struct runner *r, struct wire_message *m, struct err *er
     switch (m->kind) {
     case WIRE_READY: return ready_take(r, m, err);
     case WIRE_RESULT: return result_take(r, m, err);
+    case WIRE_RUNTIME: return runtime_take(r, m, err);
+    case WIRE_EXIT: return exit_take(r, m, err);
     case WIRE_WALLS: return doorway_open(&r->doorway, r->fleet->templates, m, err);
     default: return err_set(err, ERR_PROTOCOL, "a message that an instance must not send");
     }
@@ -266,7 +531,7 @@ static void runner_readable(struct watch *watch, uint32_t events)
     struct runner *r = CONTAINER_OF(watch, struct runner, watch);
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_RESULT);
-    for (int n = 0; n < WIRE_JOBS_MAX && !r->ending; n++) {
+    for (int n = 0; n < WIRE_JOBS_MAX && !r->ending && watch->fd >= 0; n++) {
         struct err err = {0};
         int rc = wire_recv(watch->fd, &m, &err);
         if (rc == ERR_BUSY) {
@@ -277,7 +542,7 @@ static void runner_readable(struct watch *watch, uint32_t events)
         if (closed || rc < 0) {
             r->closed = closed;
             runner_end(r, rc < 0 ? err.text : "Runtime exited without providing a reason");
-        } else if (!r->batch || list_empty(r->batch)) {
+        } else if (r->init == INIT_DONE && !r->link && (!r->batch || list_empty(r->batch))) {
             return; // nothing more is expected of it
         }
     }
@@ -301,6 +566,23 @@ static void unsent_due(struct timer *timer)
     }
 }
 
+static void runner_spawn(struct runner *r)
+{
+    struct err err = {0};
+    r->asked_us = clock_mono_us();
+    int rc = templates_spawn(r->fleet->templates, r->function, &r->spawn, &r->tier, &r->watch.fd,
+                             &r->log_fd, &err);
+    rc = rc < 0 ? rc : loop_watch(r->fleet->loop, &r->watch, EPOLLIN, &err);
+    if (rc < 0) {
+        runner_end(r, err.text);
+        return;
+    }
+    r->language = r->base.once = r->log_fd >= 0;
+    if (r->language && r->init == INIT_FIRST) {
+        timer_start(r->fleet->loop, &r->limit, INIT_LIMIT_US);
+    }
+}
+
 static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
 {
     struct runner_fleet *fleet = fleet_of(base);
@@ -313,15 +595,10 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     r->pid_fd = r->log_fd = -1;
     r->end.on_due = runner_gone;
     r->unsent.on_due = unsent_due;
-    r->asked_us = clock_mono_us();
-    list_push_back(&fleet->runners, &r->link);
-    struct err err = {0};
-    int rc = templates_spawn(fleet->templates, function, &r->spawn, &r->tier, &r->watch.fd,
-                             &r->log_fd, &err);
-    rc = rc < 0 ? rc : loop_watch(fleet->loop, &r->watch, EPOLLIN, &err);
-    if (rc < 0) {
-        runner_end(r, err.text);
-    }
+    r->limit.on_due = limit_due;
+    r->retry.on_due = retry_due;
+    list_push_back(&fleet->runners, &r->in_fleet);
+    runner_spawn(r);
     return &r->base;
 }
 
@@ -333,23 +610,17 @@ static void job_unsent(struct runner *r, struct job *job, const struct err *err)
     timer_start(r->fleet->loop, &r->unsent, 0);
 }
 
-static void fleet_run(struct fleet *base, struct instance *instance, struct list *batch)
+static void batch_send(struct runner *r)
 {
-    struct runner *r = runner_of(instance);
-    CHECK(r->started);
-    r->batch = batch;
-    if (r->ending) {
-        return; // on_ended is on its way
-    }
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_JOBS);
     struct payload_fds opened = {.count = 0};
     struct err err = {0};
     uint32_t count = 0;
     wire_put_count(&m, 0);
-    LIST_EACH(job, batch, struct job, link)
+    LIST_EACH(job, r->batch, struct job, link)
     {
-        if (payload_put(&m, fleet_of(base)->store, job, &opened, &err) < 0) {
+        if (payload_put(&m, r->fleet->store, job, &opened, &err) < 0) {
             job_unsent(r, job, &err);
         } else {
             count++;
@@ -362,13 +633,51 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     if (rc < 0) {
         runner_end(r, err.text);
     }
+    r->sent = rc >= 0;
+}
+
+static void jobs_send(struct runner *r)
+{
+    struct job *job = job_of(r);
+    if (job) {
+        job->result.init_log = MOVE(r->init_log);
+    }
+    r->sent_us = clock_mono_us();
+    if (!r->link) {
+        batch_send(r);
+    } else if (job) {
+        runtime_link_give(r->link, job);
+    }
+}
+
+static void fleet_run(struct fleet *base, struct instance *instance, struct list *batch)
+{
+    (void)base;
+    struct runner *r = runner_of(instance);
+    CHECK(r->init == INIT_DONE || r->init == INIT_FAILED || r->ending);
+    r->batch = batch;
+    r->sent = false;
+    if (r->ending) {
+        return; // on_ended is on its way
+    }
+    if (r->init == INIT_FAILED) {
+        r->init = INIT_INVOKE;
+        runner_spawn(r);
+    } else {
+        jobs_send(r);
+    }
 }
 
 static void fleet_stop(struct fleet *fleet, struct instance *instance)
 {
     (void)fleet;
     struct runner *r = runner_of(instance);
-    if (r->watch.fd >= 0) {
+    if (r->link) {
+        runtime_link_shutdown(r->link, "spindown", clock_wall_ms() + SHUTDOWN_MS);
+    }
+    if (r->watch.fd < 0) {
+        runner_end(r, ""); // it has no process
+    } else {
         shutdown(r->watch.fd, SHUT_WR); // it reads the end of file, and goes
     }
 }
@@ -427,13 +736,18 @@ struct fleet *runner_fleet_new(struct loop *loop, struct store *store, struct te
     return &fleet->base;
 }
 
+void runner_fleet_serve(struct fleet *fleet, const struct runtime_api *api)
+{
+    fleet_of(fleet)->api = api;
+}
+
 void runner_fleet_free(struct fleet *base)
 {
     if (!base) {
         return;
     }
     struct runner_fleet *fleet = fleet_of(base);
-    LIST_EACH(r, &fleet->runners, struct runner, link)
+    LIST_EACH(r, &fleet->runners, struct runner, in_fleet)
     {
         runner_free(r);
     }

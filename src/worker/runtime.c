@@ -4,24 +4,47 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 struct runtime_row {
     const char *prefix;      // of the runtime's name
-    const char *interpreter; // tried after the runtime's own name; NULL: rouse-runner
-    const char *bootstrap;
-    const char *package; // Debian's, for the message
+    const char *interpreter; // tried after the runtime's own name; NULL: none is needed
+    const char *bootstrap;   // a file of ours
+    const char *package;     // Debian's, for the message
+    bool tree;               // its bootstrap speaks wire.h, and forks
+    bool stock;
+    const char *words[RUNTIME_WORDS_MAX]; // between the interpreter and its bootstrap
 };
 
+#define JAVA_PATH "{task}:{task}/lib/*:/opt/java/lib/*"
+#define JAVA_MAIN "com.amazonaws.services.lambda.runtime.api.client.AWSLambda"
+
 static const struct runtime_row rows[] = {
-    {"onnx", NULL, NULL, NULL},
-    {"python3.", "python3", "python/bootstrap.py", "python3"},
+    {.prefix = "python3.",
+     .interpreter = "python3",
+     .bootstrap = "python/bootstrap.py",
+     .package = "python3",
+     .tree = true},
+    {.prefix = "nodejs",
+     .interpreter = "node",
+     .bootstrap = "node/bootstrap.mjs",
+     .package = "nodejs",
+     .stock = true,
+     .words = {"--max-old-space-size={heap}"}},
+    {.prefix = "java",
+     .interpreter = "java",
+     .package = "default-jre-headless",
+     .words = {"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp",
+               JAVA_PATH, JAVA_MAIN, "{handler}"}},
+    {.prefix = "provided"},
 };
 
 const char *runtime_names(void)
 {
-    return "onnx, python3.8, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14";
+    return "onnx, python3.8 to python3.14, nodejs18.x to nodejs24.x, java11 to java25, provided, "
+           "provided.al2, provided.al2023";
 }
 
 int runtime_file(const char *name, char **ret, struct err *err)
@@ -39,7 +62,8 @@ int runtime_file(const char *name, char **ret, struct err *err)
         return 0;
     }
     // Installed, beside a build, and in the source tree of a build.
-    static const char *const places[] = {"/../libexec/rouse", "", "/sandbox", "/../src/runtime"};
+    static const char *const places[] = {"/../libexec/rouse", "", "/sandbox", "/../src/runtime",
+                                         "/../../../src/runtime"};
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         char *path = mem_printf("%s%s/%s", exe, places[i], name);
         if (access(path, R_OK) == 0) {
@@ -76,10 +100,26 @@ static char *path_find(const char *program)
     return NULL;
 }
 
-// The very version that was asked for, else the system's own, whose packages people install.
+// "name=path" of ROUSE_RUNTIMES; heap, NULL when the user has not said anything.
+static char *path_given(const char *runtime)
+{
+    for (struct str rest = str_of(getenv("ROUSE_RUNTIMES")); rest.at && rest.size;) {
+        struct str path = str_cut(&rest, ',');
+        struct str name = str_trim(str_cut(&path, '='));
+        if (str_eq(name, str_of(runtime)) && path.size) {
+            return str_dup(str_trim(path));
+        }
+    }
+    return NULL;
+}
+
+// The version in a name or in what the interpreter says of itself is not compared: asking each one
+// would cost more than starting it. "python3.11" has a file of that name; "nodejs20.x" and "java17"
+// have not, so that any version of those serves.
 static char *interpreter_find(const struct runtime_row *row, const char *runtime, char **ret_notice)
 {
-    char *path = path_find(runtime);
+    char *path = path_given(runtime);
+    path = path ? path : path_find(runtime);
     if (path) {
         return path;
     }
@@ -88,47 +128,119 @@ static char *interpreter_find(const struct runtime_row *row, const char *runtime
         free(path);
         path = path_find(row->interpreter);
     }
-    if (path) {
+    if (path && row->tree) {
         *ret_notice =
             mem_printf("%s is not installed here: the function runs with %s", runtime, path);
     }
     return path;
 }
 
-int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err)
+static int interpreter_need(const struct runtime_row *row, const char *runtime,
+                            struct runtime_program *program, char **ret, struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct runtime_row *row = &rows[i];
-        if (!str_starts(str_of(runtime), str_of(row->prefix))) {
-            continue;
+    *ret = interpreter_find(row, runtime, &program->notice);
+    if (!*ret) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s needs %s, which is not installed (Debian: apt install "
+                       "%s)",
+                       runtime, row->interpreter, row->package);
+    }
+    return 0;
+}
+
+static int tree_program(const struct runtime_row *row, const char *runtime,
+                        struct runtime_program *program, struct err *err)
+{
+    program->forks = true;
+    TRY(interpreter_need(row, runtime, program, &program->argv[0], err));
+    TRY(runtime_file(row->bootstrap, &program->argv[1], err));
+    program->argv[2] = mem_dup("--template");
+    program->key = mem_printf("%s %s", program->argv[0], program->argv[1]);
+    return 0;
+}
+
+// Walls show /usr; what lies elsewhere is shown by name: the folder two above a program, which is
+// where its libraries are, and the folder of a script.
+static void readable_add(struct runtime_program *program, const char *path, int up)
+{
+    char real[PATH_MAX];
+    if (!realpath(path, real) || str_starts(str_of(real), STR("/usr/"))) {
+        return;
+    }
+    for (; up > 0; up--) {
+        char *slash = strrchr(real, '/');
+        if (slash > real) {
+            *slash = 0;
         }
-        struct runtime_program program = {0};
-        if (!row->interpreter) {
-            program.key = mem_dup("onnx");
-            program.argv[1] = mem_dup("--template");
-            *ret = program; // argv[0] is rouse-runner, which the fleet knows
-            return 0;
+    }
+    for (size_t i = 0; i < RUNTIME_READABLE_MAX; i++) {
+        if (!program->readable[i]) {
+            program->readable[i] = mem_dup(real);
+            return;
         }
-        program.config = true;
-        int rc = runtime_file(row->bootstrap, &program.argv[1], err);
-        program.argv[0] = interpreter_find(row, runtime, &program.notice);
-        if (rc >= 0 && !program.argv[0]) {
-            rc = err_set(err, ERR_NOT_FOUND,
-                         "%s needs %s, which is not installed (Debian: apt "
-                         "install %s)",
-                         runtime, row->interpreter, row->package);
-        }
-        if (rc < 0) {
-            runtime_program_done(&program);
-            return rc;
-        }
-        program.argv[2] = mem_dup("--template");
-        program.key = mem_printf("%s %s", program.argv[0], program.argv[1]);
-        *ret = program;
+    }
+}
+
+static int exec_program(const struct runtime_row *row, const char *runtime,
+                        struct runtime_program *program, struct err *err)
+{
+    size_t count = 0;
+    program->key = mem_dup("exec");
+    program->stock = row->stock;
+    program->argv[1] = mem_dup("--template");
+    TRY(runtime_file("rouse-exec", &program->argv[0], err));
+    if (!row->interpreter) {
         return 0;
     }
-    return err_set(err, ERR_UNSUPPORTED, "the runtime %s is not served here; these are: %s",
-                   runtime, runtime_names());
+    TRY(interpreter_need(row, runtime, program, &program->words[count], err));
+    readable_add(program, program->words[count++], 2);
+    for (size_t i = 0; row->words[i]; i++) {
+        program->words[count++] = mem_dup(row->words[i]);
+    }
+    if (row->bootstrap) {
+        TRY(runtime_file(row->bootstrap, &program->words[count], err));
+        readable_add(program, program->words[count], 1);
+    }
+    return 0;
+}
+
+// A name that only the user knows, with the program that serves it.
+static int given_program(const char *runtime, struct runtime_program *program, struct err *err)
+{
+    CLEAN_MEM char *path = path_given(runtime);
+    if (!path) {
+        return err_set(err, ERR_UNSUPPORTED, "the runtime %s is not served here; these are: %s",
+                       runtime, runtime_names());
+    }
+    static const struct runtime_row none = {.prefix = ""};
+    TRY(exec_program(&none, runtime, program, err));
+    program->words[0] = mem_dup(path);
+    readable_add(program, path, 1);
+    return 0;
+}
+
+int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err)
+{
+    struct runtime_program program = {.config = true};
+    if (str_starts(str_of(runtime), STR("onnx"))) {
+        program = (struct runtime_program){.key = mem_dup("onnx"), .forks = true};
+        program.argv[1] = mem_dup("--template");
+        *ret = program; // argv[0] is rouse-runner, which the fleet knows
+        return 0;
+    }
+    const struct runtime_row *row = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && !row; i++) {
+        row = str_starts(str_of(runtime), str_of(rows[i].prefix)) ? &rows[i] : NULL;
+    }
+    int rc = !row        ? given_program(runtime, &program, err)
+             : row->tree ? tree_program(row, runtime, &program, err)
+                         : exec_program(row, runtime, &program, err);
+    if (rc < 0) {
+        runtime_program_done(&program);
+        return rc;
+    }
+    *ret = program;
+    return 0;
 }
 
 void runtime_program_done(struct runtime_program *program)
@@ -137,6 +249,12 @@ void runtime_program_done(struct runtime_program *program)
     free(program->notice);
     for (size_t i = 0; i < RUNTIME_ARGS_MAX; i++) {
         free(program->argv[i]);
+    }
+    for (size_t i = 0; i < RUNTIME_WORDS_MAX; i++) {
+        free(program->words[i]);
+    }
+    for (size_t i = 0; i < RUNTIME_READABLE_MAX; i++) {
+        free(program->readable[i]);
     }
     *program = (struct runtime_program){0};
 }

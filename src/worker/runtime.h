@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which program serves which Lambda runtime. Each program speaks wire.h on the socket it is given
-// (--template FD): rouse-runner for models, our bootstraps for languages.
+// Which program serves which Lambda runtime. Each speaks wire.h on the socket it is given
+// (--template FD): rouse-runner for models, our bootstrap for Python, and rouse-exec for all that are
+// programs of their own and speak the Lambda Runtime API.
+//
+// ROUSE_RUNTIMES in the server's environment extends the table: "python3.9=/opt/py39/bin/python3,
+// ruby3.3=/opt/ruby/bootstrap". A name of the table gets that interpreter, a new one that program.
 #pragma once
 
 #include "base/err.h"
 
 #include <stdbool.h>
 
-#define RUNTIME_ARGS_MAX 8
+#define RUNTIME_ARGS_MAX     8
+#define RUNTIME_WORDS_MAX    16
+#define RUNTIME_READABLE_MAX 4
 
 struct runtime_program {
-    char *key;                    // what shares a template: "onnx", "python:/usr/bin/python3.11"
+    char *key; // what shares a root: "onnx", "python:/usr/bin/python3.11", "exec"
     char *argv[RUNTIME_ARGS_MAX]; // heap, NULL-terminated; the socket's number comes after the last
-    bool config;                  // wants wire_spawn.config and a log file
-    char *notice;                 // e.g. python3.9 asked for, 3.11 here; or NULL
+    bool config;                  // wants a configuration and a log file
+    bool forks;                   // a function can have a template of its own
+    // Else its instances run this: words with {task}, {handler} and {heap} (megabytes) to be filled
+    // in. None: the package's own bootstrap.
+    char *words[RUNTIME_WORDS_MAX];
+    char *readable[RUNTIME_READABLE_MAX]; // folders outside /usr that it needs
+    bool stock;   // worth keeping one started, idle, before a function needs it
+    char *notice; // e.g. python3.9 asked for, 3.11 here; or NULL
 };
 
 // ERR_UNSUPPORTED, naming what is served, for a runtime that is not; ERR_NOT_FOUND when its

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/uuid.h"
 #include "format/json.h"
+#include "worker/runtime.h"
 
 #include <stdio.h>
 
@@ -91,8 +92,42 @@ static json_t *jail_of(const struct function *f, int64_t port, bool open, bool g
     return jail;
 }
 
+// V8 and the JVM are told how large their heaps may grow: most of the function's memory.
+static void word_fill(struct buf *out, struct str word, const struct function *f)
+{
+    static const struct str heap = {"{heap}", 6}, handler = {"{handler}", 9};
+    while (word.size) {
+        if (str_starts(word, heap)) {
+            buf_printf(out, "%u", f->memory_mb * 85 / 100);
+            word = str_skip(word, heap.size);
+        } else if (str_starts(word, handler)) {
+            buf_add_text(out, f->handler ? f->handler : "");
+            word = str_skip(word, handler.size);
+        } else {
+            buf_add_char(out, word.at[0]);
+            word = str_skip(word, 1);
+        }
+    }
+}
+
+static void program_put(json_t *config, const struct function *f,
+                        const struct runtime_program *program)
+{
+    json_t *words = json_array(), *readable = json_array();
+    for (size_t i = 0; i < RUNTIME_WORDS_MAX && program->words[i]; i++) {
+        CLEAN(buf_done) struct buf word = BUF_INIT(8192);
+        word_fill(&word, str_of(program->words[i]), f);
+        json_array_append_new(words, json_from_str(buf_str(&word)));
+    }
+    for (size_t i = 0; i < RUNTIME_READABLE_MAX && program->readable[i]; i++) {
+        json_array_append_new(readable, json_from_str(str_of(program->readable[i])));
+    }
+    json_put(config, "program", words);
+    json_put(config, "readable", readable);
+}
+
 void spawn_config_write(struct buf *out, const struct function *f,
-                        const struct spawn_identity *given)
+                        const struct runtime_program *program, const struct spawn_identity *given)
 {
     // Inside a closed network the endpoint is on its loopback, wherever it is outside.
     struct spawn_identity inside = *given, *who = &inside;
@@ -118,5 +153,8 @@ void spawn_config_write(struct buf *out, const struct function *f,
     json_put_str(config, "logStream", str_of(stream));
     json_put(config, "environment", environment_of(f, who, group, stream));
     json_put(config, "jail", jail_of(f, port, open, given->grouped));
+    if (program && !program->forks) {
+        program_put(config, f, program);
+    }
     json_write(config, out);
 }

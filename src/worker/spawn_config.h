@@ -3,7 +3,8 @@
 //
 //     {"functionName", "functionVersion", "invokedFunctionArn", "handler", "taskRoot", "memoryMb",
 //      "timeoutS", "logGroup", "logStream", "environment": {"NAME": "value", …},
-//      "jail": {"package", "layers": […], "tmp", "memory", "port", "network"}}
+//      "jail": {"package", "layers": […], "tmp", "memory", "port", "network"},
+//      "program": [words], "readable": [folders]}        (rouse-exec only; {task} stays as it is)
 //
 // `environment` holds every variable of Lambda's contract and the function's own.
 #pragma once
@@ -16,5 +17,8 @@ struct spawn_identity { // who the instance is on the endpoint; empty strings ar
     bool grouped; // a cgroup bounds its memory
 };
 
+struct runtime_program;
+
 void spawn_config_write(struct buf *out, const struct function *f,
+                        const struct runtime_program *program,
                         const struct spawn_identity *identity);

@@ -429,7 +429,8 @@ static int log_file(struct err *err)
     return fd;
 }
 
-static int config_file(const struct templates *owner, const struct function *f, struct err *err)
+static int config_file(const struct templates *owner, const struct function *f,
+                       const struct runtime_program *program, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
     struct spawn_identity identity = {.region = owner->region,
@@ -438,7 +439,7 @@ static int config_file(const struct templates *owner, const struct function *f, 
     if (owner->options.identify) {
         owner->options.identify(owner->options.ctx, f, &identity);
     }
-    spawn_config_write(&text, f, &identity);
+    spawn_config_write(&text, f, program, &identity);
     return wire_memfd("config", buf_str(&text), err);
 }
 
@@ -460,11 +461,12 @@ static void spawn_write(struct wire_message *m, enum wire_role role, const struc
 
 // Sends a SPAWN with one end of a new pair; *ret_fd is the other end.
 static int spawn_ask(struct template *from, enum wire_role role, const struct function *f,
-                     bool config, struct spawn *spawn, int *ret_fd, int *ret_log_fd,
-                     struct err *err)
+                     const struct runtime_program *program, struct spawn *spawn, int *ret_fd,
+                     int *ret_log_fd, struct err *err)
 {
+    bool config = program->config;
     CLEAN_FD int log_fd = config ? log_file(err) : -1;
-    CLEAN_FD int config_fd = log_fd >= 0 ? config_file(from->owner, f, err) : -1;
+    CLEAN_FD int config_fd = log_fd >= 0 ? config_file(from->owner, f, program, err) : -1;
     if (config && (log_fd < 0 || config_fd < 0)) {
         return err->code;
     }
@@ -521,9 +523,9 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
         template_used(t);
     } else {
         TRY(root_of(owner, &program, &t, err));
-        *ret_tier = t->ready ? TIER_COOL : TIER_COLD;
+        *ret_tier = t->ready && program.forks ? TIER_COOL : TIER_COLD;
     }
-    return spawn_ask(t, WIRE_INSTANCE, f, program.config, spawn, ret_fd, ret_log_fd, err);
+    return spawn_ask(t, WIRE_INSTANCE, f, &program, spawn, ret_fd, ret_log_fd, err);
 }
 
 int templates_make(struct templates *owner, struct function *f, struct err *err)
@@ -536,12 +538,15 @@ int templates_make(struct templates *owner, struct function *f, struct err *err)
     struct template *root = NULL;
     TRY(runtime_find(f->runtime, &program, err));
     TRY(root_of(owner, &program, &root, err));
+    if (!program.forks) {
+        return 0;
+    }
     if (owner->functions.count >= (size_t)owner->options.functions_max) {
         templates_relieve(owner);
     }
     struct template *t = template_new(owner, f, f->revision);
     CLEAN_FD int log_fd = -1; // what a template prints while it loads is its instances' to print
-    int rc = spawn_ask(root, WIRE_TEMPLATE, f, program.config, NULL, &t->watch.fd, &log_fd, err);
+    int rc = spawn_ask(root, WIRE_TEMPLATE, f, &program, NULL, &t->watch.fd, &log_fd, err);
     rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
     if (rc < 0) {
         template_free(t);

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct wire_message m;
     struct err err = {0};
-    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % 6));
+    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % 8));
     buf_add(&m.body, data + 2, size - 2);
     m.fd_count = data[1] % 4;
     message = &m;
@@ -76,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wire_spawned spawned;
     struct wire_ready ready;
     struct wire_walls walls;
+    struct wire_runtime runtime;
+    struct wire_exit ended;
     switch (m.kind) {
     case WIRE_SPAWN:
         if (wire_get_spawn(&m, &spawn, &err) == 0) {
@@ -98,6 +100,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case WIRE_WALLS:
         if (wire_get_walls(&m, &walls, &err) == 0) {
             check_str(walls.why);
+        }
+        break;
+    case WIRE_RUNTIME:
+        if (wire_get_runtime(&m, &runtime, &err) == 0) {
+            for (uint32_t i = 0; i < runtime.extension_count; i++) {
+                check_str(runtime.extensions[i]);
+            }
+        }
+        break;
+    case WIRE_EXIT:
+        if (wire_get_exit(&m, &ended, &err) == 0) {
+            check_str(ended.message);
         }
         break;
     }

@@ -106,6 +106,37 @@ static void walls_come_through(void **state)
     assert_int_equal(wire_get_walls(&p->in, &walls, &p->err), ERR_PROTOCOL);
 }
 
+static void runtimes_come_through(void **state)
+{
+    struct pair *p = *state;
+    wire_message_reset(&p->out, WIRE_RUNTIME);
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    wire_put_runtime(&p->out, &(struct wire_runtime){2, {STR("telemetry"), STR("secrets")}});
+    pass(p);
+    struct wire_runtime runtime;
+    assert_int_equal(wire_get_runtime(&p->in, &runtime, &p->err), 0);
+    assert_int_equal(runtime.extension_count, 2);
+    assert_str(runtime.extensions[1], "secrets");
+
+    wire_message_reset(&p->out, WIRE_RUNTIME); // without its socket
+    wire_put_runtime(&p->out, &(struct wire_runtime){0});
+    pass(p);
+    assert_int_equal(wire_get_runtime(&p->in, &runtime, &p->err), ERR_PROTOCOL);
+
+    wire_message_reset(&p->out, WIRE_EXIT);
+    wire_put_exit(&p->out, &(struct wire_exit){.status = 256,
+                                               .memory_max_kb = 4096,
+                                               .type = STR("Extension.Crash"),
+                                               .message = STR("exit status 1")});
+    pass(p);
+    struct wire_exit ended;
+    assert_int_equal(wire_get_exit(&p->in, &ended, &p->err), 0);
+    assert_int_equal(ended.status, 256);
+    assert_int_equal(ended.memory_max_kb, 4096);
+    assert_str(ended.type, "Extension.Crash");
+    assert_int_equal(wire_get_walls(&p->in, &(struct wire_walls){0}, &p->err), ERR_PROTOCOL);
+}
+
 static void spawned_and_ready_come_through(void **state)
 {
     struct pair *p = *state;
@@ -282,7 +313,7 @@ static void forged_headers_are_refused(void **state)
         case 0: bad.magic++; break;
         case 1: bad.version++; break;
         case 2: bad.kind = 0; break;
-        case 3: bad.kind = WIRE_WALLS + 1; break;
+        case 3: bad.kind = WIRE_EXIT + 1; break;
         case 4: bad.body_size++; break;
         case 5: bad.fd_count++; break;
         default: size = 3; break;
@@ -357,6 +388,7 @@ int main(void)
         T(spawn_comes_through),
         T(spawned_and_ready_come_through),
         T(walls_come_through),
+        T(runtimes_come_through),
         T(a_pid_without_its_pidfd_is_refused),
         T(jobs_come_through),
         T(results_come_through),
