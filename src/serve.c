@@ -41,7 +41,9 @@
 struct server {
     struct settings settings;
     struct api_settings api_settings;
-    char *walls; // see api_settings
+    struct jail_probe probe;
+    struct watch probe_watch;
+    char *walls; // see api_settings; NULL until the probe is over
     struct api api;
     struct templates *templates;
     struct cgroups *cgroups;  // NULL: rlimits instead
@@ -201,38 +203,84 @@ static void walls_write(struct server *s, const char *standing, const char *miss
     s->walls = buf_steal(&out);
 }
 
+// What the probe found is said and kept, once.
+static void walls_known(struct server *s)
+{
+    const struct jail_report *report = &s->probe.report;
+    char standing[256], missing[256];
+    jail_names(JAIL_ALL & ~report->missing, standing, sizeof standing);
+    jail_names(report->missing, missing, sizeof missing);
+    if (report->missing) {
+        log_warn("functions run without the walls %s: %s", missing, report->why);
+    }
+    log_info("functions run behind the walls %s", *standing ? standing : "none");
+    walls_write(s, standing, missing, report->why);
+}
+
+static void probe_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct server *s = CONTAINER_OF(watch, struct server, probe_watch);
+    if (jail_probe_turn(&s->probe)) {
+        loop_unwatch(s->api.loop, watch);
+        walls_known(s);
+    }
+}
+
+// For /rouse/info, which may be asked before the probe is over.
+static const char *walls_text(void *ctx)
+{
+    struct server *s = ctx;
+    if (!s->walls) {
+        loop_unwatch(s->api.loop, &s->probe_watch);
+        jail_probe_end(&s->probe);
+        walls_known(s);
+    }
+    return s->walls;
+}
+
+static int walls_required(struct server *s, struct err *err)
+{
+    char missing[256];
+    jail_probe_end(&s->probe);
+    jail_names(s->probe.report.missing, missing, sizeof missing);
+    if (!s->probe.report.missing) {
+        return 0;
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "--require-sandbox, but this machine denies the walls %s: "
+                   "%s",
+                   missing, s->probe.report.why);
+}
+
 // Tries once which walls this machine grants, and tells what will fork instances what is wanted of
-// them. Before there are threads.
+// them. Only --require-sandbox waits for the outcome. Groups first: in version 2 they cannot be made
+// beside a process that stands where the server stood.
 static int walls_up(struct server *s, struct err *err)
 {
-    bool off = s->settings.sandbox == SETTINGS_SANDBOX_OFF;
-    struct jail_report report = {.missing = JAIL_ALL, .why = "--sandbox off"};
-    if (!off) {
-        setenv("ROUSE_SANDBOX", s->settings.require_sandbox ? "required" : "auto", 1);
-        jail_probe(&report);
-    } else {
+    s->probe.report = (struct jail_report){.missing = JAIL_ALL, .why = "--sandbox off"};
+    if (s->settings.sandbox == SETTINGS_SANDBOX_OFF) {
         setenv("ROUSE_SANDBOX", "off", 1);
+        return s->settings.require_sandbox ? walls_required(s, err) : 0;
     }
-    char standing[256], missing[256];
-    jail_names(JAIL_ALL & ~report.missing, standing, sizeof standing);
-    jail_names(report.missing, missing, sizeof missing);
-    if (report.missing && s->settings.require_sandbox) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "--require-sandbox, but this machine denies the walls "
-                       "%s: %s",
-                       missing, report.why);
-    }
-    if (report.missing) {
-        log_warn("functions run without the walls %s: %s", missing, report.why);
-    }
+    setenv("ROUSE_SANDBOX", s->settings.require_sandbox ? "required" : "auto", 1);
     struct err no_groups = {0};
-    if (!off && cgroups_new(&s->cgroups, &no_groups) < 0) {
+    if (cgroups_new(&s->cgroups, &no_groups) < 0) {
         log_info("memory of functions is bounded by rlimits, their processor is not: %s",
                  no_groups.text);
     }
-    log_info("functions run behind the walls %s", *standing ? standing : "none");
-    walls_write(s, standing, missing, report.why);
-    return 0;
+    jail_probe_start(&s->probe);
+    return s->settings.require_sandbox ? walls_required(s, err) : 0;
+}
+
+static int probe_follow(struct server *s, struct err *err)
+{
+    if (s->probe.fd < 0) { // over already, or never begun
+        (void)walls_text(s);
+        return 0;
+    }
+    s->probe_watch = (struct watch){.fd = s->probe.fd, .on_ready = probe_ready};
+    return loop_watch(s->api.loop, &s->probe_watch, EPOLLIN, err);
 }
 
 static int store_up(struct server *s, struct err *err)
@@ -293,7 +341,8 @@ static int http_up(struct server *s, struct err *err)
         .event_size_max = s->settings.event_size_max,
         .code_zip_max = s->settings.code_zip_max,
         .code_unpacked_max = s->settings.code_unpacked_max,
-        .walls = s->walls,
+        .walls = walls_text,
+        .ctx = s,
     };
     s->api.settings = &s->api_settings;
     s->api.started_ms = clock_wall_ms();
@@ -373,8 +422,9 @@ static void descriptors_raise(void)
 static int server_up(struct server *s, struct err *err)
 {
     descriptors_raise();
-    TRY(walls_up(s, err));
     TRY(loop_new(LOOP_REAL, &s->api.loop, err));
+    TRY(walls_up(s, err));
+    TRY(probe_follow(s, err));
     TRY(signals_up(s, err));
     TRY(store_up(s, err));
     TRY(credentials_load(s, err));
@@ -408,6 +458,8 @@ static void server_down(struct server *s)
     if (s->pressure.loop) {
         pressure_stop(&s->pressure);
     }
+    loop_unwatch(s->api.loop, &s->probe_watch);
+    jail_probe_end(&s->probe);
     loop_unwatch(s->api.loop, &s->signals);
     fd_clean(&s->signals.fd);
     loop_free(s->api.loop);
@@ -421,7 +473,7 @@ static int fail(const struct err *err)
 
 int cli_serve(int argc, char **argv)
 {
-    struct server s = {.signals.fd = -1};
+    struct server s = {.signals.fd = -1, .probe.fd = -1, .probe_watch.fd = -1};
     struct err err = {0};
     int64_t began_us = clock_mono_us();
     int rc = settings_load(argc, argv, &s.settings, &err);

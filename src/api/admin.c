@@ -122,7 +122,8 @@ static const struct http_handler *info(struct http_request *req, struct api *api
                        (json_int_t)stats.commits, "tasks", (json_int_t)stats.tasks, "fsyncUs",
                        (json_int_t)stats.fsync_us));
     json_t *walls = NULL;
-    if (json_parse_object(str_of(api->settings->walls), &walls, &ignored) == 0) {
+    if (json_parse_object(str_of(api->settings->walls(api->settings->ctx)), &walls, &ignored) ==
+        0) {
         json_put(json, "walls", walls);
     }
     json_put(json, "functions", functions_json(api));

@@ -15,11 +15,12 @@ struct lambda;
 
 struct api_settings { // what of the server's settings the services need; borrowed
     const char *region;
-    bool insecure;              // requests need not be signed
-    uint64_t invoke_size_max;   // synchronous payloads, 6 MiB
-    uint64_t event_size_max;    // asynchronous payloads, 256 KiB
-    uint64_t code_zip_max;      // of a zip inside a request, 50 MiB
-    const char *walls;          // JSON: {"standing": [names], "missing": [names], "why": text}
+    bool insecure;                   // requests need not be signed
+    uint64_t invoke_size_max;        // synchronous payloads, 6 MiB
+    uint64_t event_size_max;         // asynchronous payloads, 256 KiB
+    uint64_t code_zip_max;           // of a zip inside a request, 50 MiB
+    const char *(*walls)(void *ctx); // JSON: {"standing": [names], "missing": [names], "why": text}
+    void *ctx;
     uint64_t code_unpacked_max; // 250 MiB for Lambda; larger here since models are large
 };
 

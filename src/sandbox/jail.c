@@ -188,24 +188,45 @@ static _Noreturn void probe_child(int out)
     _exit(0);
 }
 
-void jail_probe(struct jail_report *ret)
+void jail_probe_start(struct jail_probe *probe)
 {
-    *ret = (struct jail_report){.missing = JAIL_ALL, .why = "cannot try them", .listen_fd = -1};
+    *probe = (struct jail_probe){
+        .fd = -1, .report = {.missing = JAIL_ALL, .why = "cannot try them", .listen_fd = -1}};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return;
     }
-    pid_t pid = fork();
-    if (pid == 0) {
+    probe->fd = ends[0];
+    probe->pid = fork();
+    if (probe->pid == 0) {
         probe_child(ends[1]);
     }
     close(ends[1]);
+}
+
+// Its processes hold the other end, so the end of file is theirs.
+bool jail_probe_turn(struct jail_probe *probe)
+{
     struct jail_report got;
-    if (pid > 0 && read(ends[0], &got, sizeof got) == sizeof got) {
-        *ret = got;
+    ssize_t size = probe->fd >= 0 ? read(probe->fd, &got, sizeof got) : 0;
+    if (size == sizeof got) {
+        probe->report = got;
+        return false;
     }
-    close(ends[0]);
-    if (pid > 0) {
-        waitpid(pid, NULL, 0);
+    if (size < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return false;
+    }
+    fd_clean(&probe->fd);
+    probe->fd = -1;
+    if (probe->pid > 0) {
+        waitpid(probe->pid, NULL, 0);
+        probe->pid = 0;
+    }
+    return true;
+}
+
+void jail_probe_end(struct jail_probe *probe)
+{
+    while (!jail_probe_turn(probe)) {
     }
 }

@@ -93,8 +93,16 @@ MUST_CHECK int jail_enter(const struct jail *jail, struct jail_report *ret, stru
 // Models' instances, from here on: compute and answer. No files are opened, no processes started.
 MUST_CHECK int jail_compute_only(struct err *err);
 
-// Tries all walls in a process of its own. What is missing there is missing everywhere.
-void jail_probe(struct jail_report *ret);
+// Tries all walls in a process of its own, which takes some milliseconds, most of them to end. What
+// is missing there is missing everywhere.
+struct jail_probe {
+    int fd;                    // readable when there is something to take; -1 when it is over
+    pid_t pid;                 // not above 0: there is no such process
+    struct jail_report report; // of use when it is over
+};
+void jail_probe_start(struct jail_probe *probe);
+bool jail_probe_turn(struct jail_probe *probe); // takes what is there or waits for it; true: over
+void jail_probe_end(struct jail_probe *probe);  // waits until it is over
 
 // "files,calls": names of the walls in the mask, cut where `size` ends.
 void jail_names(int walls, char *ret, size_t size);
