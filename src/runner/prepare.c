@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define MEASURE_US 1000000 // spent on comparing two ways to run
+#define RUNS_TO_PAY 50     // so many runs of an instance make up for its longer start
 
 struct preparation {
     const char *out; // folder
@@ -120,10 +121,10 @@ static int compare(struct model *original, struct model *prepared, const struct 
 }
 
 // Packed copies of the weights belong to each instance and take time to make, so they must pay: by
-// a tenth of a run. For quantized models they do, for most others not. Runs alternate, and the
-// fastest of each counts, because the machine is not ours alone.
-static int measure_packing(struct model *plain, struct model *packed, const struct tensor *inputs,
-                           bool *ret, struct err *err)
+// a tenth of a run, and for the longer start within some runs. For quantized models they do, for most
+// others not. Runs alternate, and the fastest of each counts, because the machine is not ours alone.
+static int measure_packing(struct preparation *p, struct model *plain, struct model *packed,
+                           const struct tensor *inputs, struct err *err)
 {
     int64_t best[2] = {INT64_MAX, INT64_MAX};
     struct model *models[2] = {plain, packed};
@@ -135,7 +136,8 @@ static int measure_packing(struct model *plain, struct model *packed, const stru
         int64_t took = clock_mono_us() - began;
         best[i % 2] = took < best[i % 2] ? took : best[i % 2];
     }
-    *ret = best[1] * 10 < best[0] * 9;
+    int64_t gain_us = best[0] - best[1], start_us = p->load_after_us[1] - p->load_after_us[0];
+    p->packing = gain_us * 10 > best[0] && start_us < gain_us * RUNS_TO_PAY;
     return 0;
 }
 
@@ -160,7 +162,7 @@ static int try_draft(struct preparation *p, const char *draft, const struct tens
     TRY(load_draft(p, draft, true, &packed, err));
     TRY(compare(p->package->model, plain, inputs, err));
     TRY(compare(p->package->model, packed, inputs, err));
-    return measure_packing(plain, packed, inputs, &p->packing, err);
+    return measure_packing(p, plain, packed, inputs, err);
 }
 
 static int check_draft(struct preparation *p, const char *draft, struct err *err)
