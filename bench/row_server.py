@@ -6,10 +6,11 @@ import signal
 import subprocess
 import time
 
-from rig import Connection, Row, Server, end, free_port, listens, median, need, number, say, scratch, spread
+from rig import Connection, Row, Server, below, end, free_port, listens, median, need, number, say, scratch, spread
 
 STARTS = 9
 IDLE_S = 10
+SETTLE_S = 12  # instances and the threads for deploying end by themselves
 
 
 def start_ms(folder, fresh):
@@ -48,7 +49,7 @@ def wakeups(server):
     """System calls of the server and its templates in IDLE_S seconds."""
     strace = need("strace")
     out = server.data.parent / "strace"
-    pids = [str(pid) for pid in (server.process.pid, *_children(server.process.pid))]
+    pids = [str(pid) for pid in (server.process.pid, *below(server.process.pid))]
     tracer = subprocess.Popen([strace, "-f", "-qq", "-o", out, *(f"-p{pid}" for pid in pids)],
                               stderr=subprocess.DEVNULL)
     time.sleep(IDLE_S + 0.5)
@@ -58,12 +59,6 @@ def wakeups(server):
     # What was waiting when strace came is shown once, unfinished; it is not a wake-up.
     return [line for line in lines if "<unfinished" not in line and "resumed" not in line
             and "detached" not in line and not re.search(r"\) += \? (ERESTART|<)", line)], len(pids)
-
-
-def _children(pid):
-    from rig import below
-
-    return below(pid)
 
 
 def run(folder):
@@ -81,7 +76,7 @@ def run(folder):
         server.function("echo", {"model.yaml": b"task: echo\n"})
         for _ in range(20):
             server.invoke(server.connection, server.invoke_request("echo", b"{}"))
-        time.sleep(3)
+        time.sleep(SETTLE_S)
         used = int(re.search(r"VmRSS:\s+(\d+)", open(
             f"/proc/{server.process.pid}/status").read())[1]) / 1024
         woken, count = wakeups(server)
