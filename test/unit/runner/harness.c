@@ -110,8 +110,6 @@ static pid_t start(char *const args[], int keep_fd, int out_fd)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        setenv("ASAN_OPTIONS", "allocator_may_return_null=1", 1); // as malloc does elsewhere
-        setenv("TSAN_OPTIONS", "allocator_may_return_null=1", 1);
         if (keep_fd >= 0) {
             fcntl(keep_fd, F_SETFD, 0);
         }
@@ -319,6 +317,25 @@ void answer_done(struct answer *answer)
     buf_done(&answer->payload);
 }
 
+#if defined(__has_feature)
+#define WATCHED_THREADS __has_feature(thread_sanitizer)
+#define WATCHED_MEMORY  (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_THREAD__)
+#define WATCHED_THREADS 1
+#define WATCHED_MEMORY  1
+#elif defined(__SANITIZE_ADDRESS__)
+#define WATCHED_THREADS 0
+#define WATCHED_MEMORY  1
+#else
+#define WATCHED_THREADS 0
+#define WATCHED_MEMORY  0
+#endif
+
+bool memory_is_watched(void)
+{
+    return WATCHED_MEMORY;
+}
+
 int thread_count(pid_t pid)
 {
     CLEAN_MEM char *path = mem_printf("/proc/%d/task", (int)pid);
@@ -330,5 +347,5 @@ int thread_count(pid_t pid)
     if (dir) {
         closedir(dir);
     }
-    return count;
+    return count > 1 ? count - WATCHED_THREADS : count;
 }

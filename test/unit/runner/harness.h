@@ -57,4 +57,8 @@ void ask_send(struct process *instance, uint64_t id, struct str payload,
               const struct object *objects, size_t count);
 struct answer ask_receive(struct process *instance, uint64_t id);
 
+// Threads that are ours: without the one that ThreadSanitizer adds.
 int thread_count(pid_t pid);
+
+// Sanitizers end a process that asks for too much memory, whatever the engine would have done.
+bool memory_is_watched(void);

@@ -217,7 +217,7 @@ static void nothing_is_reported_home(void **state)
     CLEAN_MEM char *image = repository_path("examples/digits/images/7-1294.png");
     struct object object = {"7.png", file_whole(image)};
     struct process instance = spawn(&template, package, "");
-    CLEAN_JSON json_t *answer = ask_json(&instance, STR("{}"), &object, 1);
+    json_decref(ask_json(&instance, STR("{}"), &object, 1));
     assert_int_equal(thread_count(template.pid), 1);
     assert_int_equal(thread_count(instance.pid), 1);
     assert_int_equal(count_sockets(instance.pid), inherited + 1); // the one it answers on
@@ -488,6 +488,9 @@ static void runs_that_fail_leave_the_instance_alive(void **state)
     CLEAN_JSON json_t *again = ask_json(&instance, STR("{\"inputs\": {\"x\": [1]}}"), NULL, 0);
     assert_true(json_equal(first, again));
     process_end(&instance);
+    if (memory_is_watched()) {
+        return;
+    }
     put_model(w, "run-terabyte.onnx");
     instance = spawn(&w->template, w->package, "");
     struct answer answer = ask(&instance, STR("{\"inputs\": {\"x\": [1]}}"), NULL, 0);
@@ -541,7 +544,8 @@ static void packages_are_checked_at_deploy(void **state)
         {"truncated.onnx", "", "\"ok\":false", 1},
         {"run-terabyte.onnx", "", "the model failed", 1},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    size_t count = ARRAY_SIZE(cases) - memory_is_watched(); // the last is the terabyte
+    for (size_t i = 0; i < count; i++) {
         put_model(w, cases[i].model);
         folder_put(w->package, "model.yaml", str_of(cases[i].yaml));
         char *out = folder_new();
