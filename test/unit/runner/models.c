@@ -2,6 +2,7 @@
 // Model functions with ONNX Runtime: real ones classify and detect, odd ones do what they can, bad
 // ones and bad pictures fail in words and take nothing with them. Skips where there is no engine.
 #include "harness.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "format/json.h"
 
@@ -515,6 +516,23 @@ static void a_run_without_end_is_killed_alone(void **state)
     process_end(&other);
 }
 
+// With the server gone nobody kills it: it ends itself, some seconds after its deadline.
+static void a_run_without_end_outlives_no_deadline(void **state)
+{
+    struct world *w = *state;
+    put_model(w, "run-forever.onnx");
+    struct process instance = spawn(&w->template, w->package, "");
+    struct wire_message m;
+    struct err err = {0};
+    wire_message_init(&m, WIRE_JOBS);
+    wire_put_count(&m, 1);
+    wire_put_job(&m, &(struct wire_job){.deadline_us = clock_mono_us(),
+                                        .payload = {.bytes = STR("{\"inputs\": {\"x\": [1]}}")}});
+    assert_int_equal(wire_send(instance.socket, &m, &err), 0);
+    wire_message_done(&m);
+    process_end(&instance); // closes the socket, waits for the process
+}
+
 // ---- reports ----
 
 static void packages_are_checked_at_deploy(void **state)
@@ -688,6 +706,7 @@ int main(void)
         T(bad_models_are_refused_in_words),
         T(runs_that_fail_leave_the_instance_alive),
         T(a_run_without_end_is_killed_alone),
+        T(a_run_without_end_outlives_no_deadline),
         T(packages_are_checked_at_deploy),
         T(squeezenet_knows_the_golden_photos),
         T(yolox_finds_the_zebra),
