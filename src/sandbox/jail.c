@@ -17,7 +17,7 @@
 
 // Of this process; its children go on from here.
 static struct {
-    bool prepared, off, required, inside;
+    bool prepared, off, required, inside, probing;
     struct space space;
     struct jail_report report;
 } here = {.space = {.self = -1}, .report = {.listen_fd = -1}};
@@ -58,8 +58,9 @@ void jail_prepare(enum jail_kind kind)
         return;
     }
     here.space.privileged = space_privileged();
-    const char *why =
-        calls_prepare(model ? CALLS_LOAD : CALLS_TEMPLATE, model ? CALLS_COMPUTE : CALLS_INSTANCE);
+    const char *why = here.probing ? calls_prepare(CALLS_COMPUTE, CALLS_COMPUTE)
+                      : model      ? calls_prepare(CALLS_LOAD, CALLS_COMPUTE)
+                                   : calls_prepare(CALLS_INSTANCE, CALLS_INSTANCE);
     if (why) {
         here.report.missing |= JAIL_CALLS;
         snprintf(here.report.why, sizeof here.report.why, "seccomp: %s", why);
@@ -113,8 +114,12 @@ static void calls_enter(const struct jail *jail)
     enum calls_set set = jail->kind == JAIL_MODEL      ? CALLS_LOAD
                          : jail->role == JAIL_TEMPLATE ? CALLS_TEMPLATE
                                                        : CALLS_INSTANCE;
-    const char *why = here.report.missing & JAIL_CALLS ? NULL : calls_restrict(set);
-    if (why) {
+    set = here.probing ? CALLS_COMPUTE : set;
+    bool denied = here.report.missing & JAIL_CALLS;
+    if (set == CALLS_TEMPLATE && !denied) {
+        (void)calls_prepare(set, set); // only now, since runtimes start faster without it
+    }
+    if (!denied && calls_restrict(set)) {
         report_miss(&here.report, JAIL_CALLS, "seccomp", errno);
     }
 }
@@ -168,6 +173,7 @@ int jail_compute_only(struct err *err)
 
 static _Noreturn void probe_child(int out)
 {
+    here.probing = true; // any filter will do, so a small one
     jail_prepare(JAIL_LANGUAGE);
     pid_t pid = jail_fork(JAIL_INSTANCE);
     if (pid == 0) {

@@ -242,7 +242,7 @@ static void place_make(int root, const char *to, bool folder)
     if (folder) {
         (void)mkdirat(root, path, 0755);
     } else {
-        CLEAN_FD int fd = openat(root, path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444);
+        (void)mknodat(root, path, S_IFREG | 0444, 0);
     }
 }
 
