@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEASURE_US 1000000 // spent on comparing two ways to run
-#define RUNS_TO_PAY 50     // so many runs of an instance make up for its longer start
+#define MEASURE_US  1000000 // spent on comparing two ways to run
+#define RUNS_TO_PAY 50      // so many runs of an instance make up for its longer start
 
 struct preparation {
     const char *out; // folder
