@@ -232,6 +232,8 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
         int given = pid_fd;
         pid_fd = -1;
         spawn->on_spawned(spawn, spawned.pid ? pid_of(given) : 0, given, spawned.error);
+    } else if (!made && pid_fd >= 0) { // given up meanwhile; it may not be able to see that
+        pidfd_send_signal(pid_fd, SIGKILL, NULL, 0);
     }
     return 0;
 }
