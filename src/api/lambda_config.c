@@ -20,6 +20,7 @@
 static const char *const kept[] = {
     "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig",   "KMSKeyArn",
     "Layers",        "LoggingConfig",    "SnapStart",         "TracingConfig", "VpcConfig",
+    "Network", // ours: "open" is the host's; "closed", which is the default, is not shown
 };
 
 // ── checks ──
@@ -247,9 +248,23 @@ static int read_architectures(const json_t *input, struct err *err)
     return 0;
 }
 
+static int read_network(const json_t *input, struct err *err)
+{
+    struct str network = {0};
+    if (json_get_str(input, "Network", &network, err) < 0) {
+        return wrong_type(err);
+    }
+    if (network.size && !str_eq(network, STR("open")) && !str_eq(network, STR("closed"))) {
+        return constraint(err, network, "network",
+                          "Member must satisfy enum value set: [closed, open]");
+    }
+    return 0;
+}
+
 static int read_kept(const json_t *input, struct function *f, struct err *err)
 {
     TRY(read_architectures(input, err));
+    TRY(read_network(input, err));
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
     if (!f->extra || json_parse_object(str_of(f->extra), &extra, &ignored) < 0) {
@@ -260,6 +275,9 @@ static int read_kept(const json_t *input, struct function *f, struct err *err)
         if (value && !json_is_null(value)) {
             json_object_set(extra, kept[i], value);
         }
+    }
+    if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
+        json_object_del(extra, "Network");
     }
     CLEAN(buf_done) struct buf text = BUF_INIT(LAMBDA_DOCUMENT_MAX);
     json_write(extra, &text);

@@ -64,6 +64,7 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     json_put(object, "Environment", environment);
     json_t *storage = json_object();
     json_put_int(storage, "Size", w->ephemeral_mb);
+    json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
     return object;
 }

@@ -322,6 +322,7 @@ const struct schema_row schema_function[] = {
     {"functions.*.maximumRetryAttempts", I, YES, 0, 2},
     {"functions.*.memorySize", I, YES, 128, 10240},
     {"functions.*.name", S, YES},
+    {"functions.*.network", S, YES, 0, 0, "closed|open"},
     {"functions.*.onError", S | C, NO},
     {"functions.*.package", M, YES, .like = "package"},
     {"functions.*.provisionedConcurrency", I | C, NO},

@@ -242,6 +242,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     ret->memory_mb = number_in(node, "memorySize", number_in(provider, "memorySize", MEMORY_MB));
     ret->timeout_s = number_in(node, "timeout", number_in(provider, "timeout", TIMEOUT_S));
     ret->ephemeral_mb = number_in(node, "ephemeralStorageSize", EPHEMERAL_MB);
+    ret->network_open = strcmp(text_in(node, "network", "closed"), "open") == 0;
     ret->reserved_concurrency = number_in(node, "reservedConcurrency", -1);
     ret->event_age_max_s = number_in(node, "maximumEventAge", -1);
     ret->retries_max = number_in(node, "maximumRetryAttempts", -1);

@@ -319,6 +319,17 @@ class Prison(Server):
             Environment={"Variables": env or {}})
         return name
 
+    def create_open(self):
+        """With network: open, a member that the SDK does not know and would refuse."""
+        def add(params, **_):
+            params["body"] = json.dumps({**json.loads(params["body"]), "Network": "open"}).encode()
+
+        self.lam.meta.events.register("before-call.lambda.CreateFunction", add)
+        try:
+            return self.create()
+        finally:
+            self.lam.meta.events.unregister("before-call.lambda.CreateFunction", add)
+
     def attempt(self, function, **event):
         got = self.lam.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         answer = json.loads(got["Payload"].read())
@@ -482,6 +493,18 @@ def test_the_network_is_the_endpoint(walled, listener):
     assert not walled.attempt(walled.attacker, **{"try": "interfaces"})["escaped"]
     assert not walled.attempt(walled.attacker, **{"try": "raw_socket"})["escaped"]
     assert walled.attempt(walled.attacker, **{"try": "endpoint"})["detail"] == 200
+
+
+def test_an_open_network_is_the_hosts(walled, listener):
+    function = walled.create_open()
+    for _ in range(2):
+        answer = walled.attempt(function, **{"try": "connect", "host": "127.0.0.1",
+                                             "port": listener[0]})
+        assert answer["escaped"], answer
+        assert walled.attempt(function, **{"try": "endpoint"})["detail"] == 200
+        time.sleep(0.5)
+    assert not walled.attempt(function, **{"try": "read", "path": str(walled.data)})["escaped"]
+    assert not walled.attempt(function, **{"try": "raw_socket"})["escaped"]
 
 
 def test_the_network_is_the_hosts_without_walls(open_, listener):
