@@ -333,9 +333,15 @@ static void sweep(const char *dir, bool v2)
     }
 }
 
+// The memory controller is needed; the others are often not delegated to users.
 static int controllers_enable(const char *dir)
 {
-    return put(dir, "cgroup.subtree_control", "+memory +cpu +pids");
+    int rc = put(dir, "cgroup.subtree_control", "+memory");
+    if (rc == 0) {
+        (void)!put(dir, "cgroup.subtree_control", "+cpu");
+        (void)!put(dir, "cgroup.subtree_control", "+pids");
+    }
+    return rc;
 }
 
 // In version 2 a group has processes or parts, not both: what is in the way is this server.
@@ -353,6 +359,10 @@ static int v2_try(struct cgroups *groups, const char *mount, const char *path)
         (void)!mkdir(leaf, 0755);
         rc = put_number(leaf, "cgroup.procs", (uint64_t)getpid());
         rc = rc ? rc : controllers_enable(above);
+        if (rc < 0) { // others are there, too: back to them
+            (void)!put_number(above, "cgroup.procs", (uint64_t)getpid());
+            rmdir(leaf);
+        }
     }
     rc = rc ? rc : controllers_enable(dir);
     if (rc == 0) {
