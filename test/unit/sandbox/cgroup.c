@@ -147,7 +147,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_group_ends_with_all_in_it), T(memory_is_bounded), T(a_process_that_is_gone_is_no_trouble),
+        T(a_group_ends_with_all_in_it),
+        T(memory_is_bounded),
+        T(a_process_that_is_gone_is_no_trouble),
         cmocka_unit_test(without_groups_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@
 
 #include <cmocka.h>
 
-#define PORT 4566
+#define PORT       4566
 #define FAIL(text) (fprintf(stderr, "%d: %s\n", __LINE__, text), 1)
 #define WANT(condition)                                                                            \
     do {                                                                                           \
@@ -57,8 +57,11 @@ static int setup(void **state)
     const struct {
         char *at;
         const char *name;
-    } folders[] = {{p->package, "package"}, {p->lower, "lower"}, {p->upper, "upper"},
-                   {p->out, "out"}, {p->secret, "secret"}};
+    } folders[] = {{p->package, "package"},
+                   {p->lower, "lower"},
+                   {p->upper, "upper"},
+                   {p->out, "out"},
+                   {p->secret, "secret"}};
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
         snprintf(folders[i].at, 96, "%s/%s", p->dir, folders[i].name);
         assert_int_equal(mkdir(folders[i].at, 0755), 0);
@@ -76,8 +79,8 @@ static int teardown(void **state)
 {
     struct place *p = *state;
     static const char *const files[] = {"package/code.py", "lower/both", "lower/low", "upper/both",
-                                        "secret/secret", "out/made", "package", "lower", "upper",
-                                        "out", "secret"};
+                                        "secret/secret",   "out/made",   "package",   "lower",
+                                        "upper",           "out",        "secret"};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         CLEAN_MEM char *path = mem_printf("%s/%s", p->dir, files[i]);
         remove(path);
@@ -196,8 +199,8 @@ static int network_is_the_doorway(const struct jail_report *report)
     if (!stands(report, JAIL_NETWORK)) {
         return 0;
     }
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     CLEAN_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     WANT(report->listen_fd >= 0);
     WANT(connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
@@ -233,7 +236,7 @@ static int waited(pid_t pid)
 {
     int status = 1;
     return pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ? 1
-                                                                           : WEXITSTATUS(status);
+                                                                            : WEXITSTATUS(status);
 }
 
 static int instance_enters(const struct place *p, const char *marker)
@@ -423,9 +426,12 @@ static void nothing_outlives_the_first_process(void **state)
 
 static int run_model(const struct place *p)
 {
-    struct jail jail = {.kind = JAIL_MODEL, .role = JAIL_INSTANCE,
-                        .readable = {str_of(p->package), STR("")}, .readable_count = 2,
-                        .writable = str_of(p->out), .file_size_max = 1 << 20};
+    struct jail jail = {.kind = JAIL_MODEL,
+                        .role = JAIL_INSTANCE,
+                        .readable = {str_of(p->package), STR("")},
+                        .readable_count = 2,
+                        .writable = str_of(p->out),
+                        .file_size_max = 1 << 20};
     CLEAN_MEM char *code = mem_printf("%s/code.py", p->package);
     CLEAN_MEM char *made = mem_printf("%s/made", p->out);
     CLEAN_MEM char *secret = mem_printf("%s/secret", p->secret);
@@ -585,8 +591,16 @@ static void probing_tells_what_stands(void **state)
 
 static int run_library(const struct place *p)
 {
-    static const char *const bad[] = {"role", "package=relative", "package=", "layer=x", "tmp=-1",
-                                      "port=65536", "port=x", "memory=1e9", "what=ever", "=x",
+    static const char *const bad[] = {"role",
+                                      "package=relative",
+                                      "package=",
+                                      "layer=x",
+                                      "tmp=-1",
+                                      "port=65536",
+                                      "port=x",
+                                      "memory=1e9",
+                                      "what=ever",
+                                      "=x",
                                       "layer=/1\nlayer=/2\nlayer=/3\nlayer=/4\nlayer=/5\nlayer=/6"};
     char report[1024];
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -597,7 +611,8 @@ static int run_library(const struct place *p)
     int pid = rouse_jail_fork(0);
     if (pid == 0) {
         CLEAN_MEM char *config = mem_printf("role=instance\npackage=%s\ntmp=1048576\nmemory=0\n"
-                                            "port=4566\nnetwork=closed\nread=/etc\n", p->package);
+                                            "port=4566\nnetwork=closed\nread=/etc\n",
+                                            p->package);
         int rc = rouse_jail_enter(config, report, sizeof report);
         _exit(rc != 0 || strncmp(report, "missing=", 8) != 0 || !strstr(report, "\nwhy=") ||
               !strstr(report, "\nroot=") || !strstr(report, "\nlisten="));
@@ -614,12 +629,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(instances_are_walled_in), T(templates_and_their_instances_are_walled_in),
-        T(layers_lie_over_each_other), T(an_open_network_is_the_hosts),
-        T(a_package_that_is_gone_is_said), T(whoever_kills_itself_dies),
-        T(nothing_outlives_the_first_process), T(models_see_their_folders_only),
-        T(what_is_denied_is_told_and_the_rest_stands), T(required_walls_must_stand),
-        T(walls_can_be_switched_off), T(probing_tells_what_stands), T(the_library_speaks_lines),
+        T(instances_are_walled_in),
+        T(templates_and_their_instances_are_walled_in),
+        T(layers_lie_over_each_other),
+        T(an_open_network_is_the_hosts),
+        T(a_package_that_is_gone_is_said),
+        T(whoever_kills_itself_dies),
+        T(nothing_outlives_the_first_process),
+        T(models_see_their_folders_only),
+        T(what_is_denied_is_told_and_the_rest_stands),
+        T(required_walls_must_stand),
+        T(walls_can_be_switched_off),
+        T(probing_tells_what_stands),
+        T(the_library_speaks_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
