@@ -643,6 +643,114 @@ def test_the_servers_environment_is_not_handed_down(walled):
     assert "only-the-server-knows" not in answer["detail"]
 
 
+# ---- what must work all the same ----
+
+NEEDS = r"""
+import asyncio, concurrent.futures, ctypes, getpass, mmap, multiprocessing, os, pwd, random, secrets
+import signal, socket, sqlite3, ssl, subprocess, tempfile, threading, time, uuid, zoneinfo
+
+def double(x):
+    return 2 * x
+
+def threads():
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return sum(pool.map(double, range(100))) == 9900
+
+def processes():
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(double, [1, 2]) == [2, 4]
+
+def programs():
+    failed = subprocess.run(["/bin/sh", "-c", "exit 3"]).returncode
+    return failed == 3 and subprocess.check_output(["env", "echo", "x"]) == b"x\n"
+
+def files():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "db")
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("CREATE TABLE t (x)")
+        os.rename(path, path + "2")
+        os.symlink("db2", os.path.join(folder, "link"))
+        with open(path + "2", "r+b") as file:
+            mmap.mmap(file.fileno(), 0).close()
+        return len(os.listdir(folder)) >= 2
+
+def loopback():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()), server.accept()[0]:
+            return socket.gethostbyname("localhost") == "127.0.0.1"
+
+def certificates():
+    return len(ssl.create_default_context().get_ca_certs()) > 10
+
+def event_loop():
+    async def main():
+        process = await asyncio.create_subprocess_exec("true")
+        return await process.wait() == 0
+    return asyncio.run(main())
+
+def user():
+    return pwd.getpwuid(os.getuid()).pw_name == getpass.getuser() == "sbx_user1051"
+
+def zone():
+    return str(zoneinfo.ZoneInfo("Europe/Berlin")) == "Europe/Berlin"
+
+def signals():
+    got = []
+    signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+    signal.raise_signal(signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return len(got) == 2
+
+def native():
+    return ctypes.CDLL(None).getpid() == os.getpid() and threading.get_native_id() == os.getpid()
+
+def spare_time():
+    time.sleep(0.01)
+    return os.getloadavg() and os.cpu_count() > 0 and os.statvfs("/tmp").f_blocks > 0
+
+def handler(event, context):
+    answers = {}
+    for need in (threads, processes, programs, files, loopback, certificates, event_loop, user,
+                 zone, signals, native, spare_time):
+        try:
+            answers[need.__name__] = bool(need()) or "no"
+        except Exception as e:
+            answers[need.__name__] = repr(e)
+    answers["chance"] = [random.random(), secrets.token_hex(8), str(uuid.uuid4()),
+                         ssl.RAND_bytes(8).hex()]
+    time.sleep(event.get("seconds", 0))
+    return answers
+"""
+
+
+def test_what_interpreters_need_works(walled):
+    function = walled.create(NEEDS)
+    for _ in range(2):  # from the runtime's template, then from the function's
+        answers = walled.attempt(function)
+        answers.pop("chance")
+        assert {k: v for k, v in answers.items() if v is not True} == {}
+        walled.lam.update_function_configuration(FunctionName=function, Description="fresh")
+        walled.lam.get_waiter("function_updated_v2").wait(FunctionName=function)
+        time.sleep(1)
+
+
+def test_instances_do_not_share_their_chances(walled):
+    function = walled.create(NEEDS)
+    walled.attempt(function)
+    time.sleep(1)  # by now the function has a template
+    seen = []
+    for _ in range(3):
+        threads = [threading.Thread(target=lambda: seen.extend(
+            walled.attempt(function, seconds=2)["chance"])) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(seen) == 48 and len(set(seen)) == 48
+
+
 # ---- saying so ----
 
 
