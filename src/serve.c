@@ -168,12 +168,44 @@ static void identify(void *ctx, const struct function *f, struct spawn_identity 
     ret->session_token = s->keys.token;
 }
 
-static void adopt(void *ctx, int fd)
+// Connections from inside the network of one process of a function.
+struct guest {
+    struct http_origin base;
+    bool left; // the process is gone
+};
+
+static void guest_unused(struct http_origin *base)
+{
+    struct guest *guest = CONTAINER_OF(base, struct guest, base);
+    if (guest->left) {
+        free(guest);
+    }
+}
+
+static void adopt(void *ctx, int fd, void **data)
 {
     struct server *s = ctx;
+    struct guest *guest = *data;
     struct err err = {0};
-    if (http_server_adopt(s->http, fd, NULL, &err) < 0) {
-        log_debug("%s", err.text);
+    if (!guest) {
+        guest = NEW(struct guest);
+        guest->base = (struct http_origin){.front = true, .on_unused = guest_unused};
+        *data = guest;
+    }
+    if (http_server_adopt(s->http, fd, &guest->base, &err) < 0) {
+        log_debug("a function's connection is refused: %s", err.text);
+    }
+}
+
+static void leave(void *ctx, void *data)
+{
+    struct server *s = ctx;
+    struct guest *guest = data;
+    guest->left = true;
+    if (guest->base.connections == 0) {
+        free(guest);
+    } else {
+        http_origin_close(s->http, &guest->base);
     }
 }
 
@@ -303,6 +335,7 @@ static void dispatch_up(struct server *s)
     }
     struct template_options templates = {
         .adopt = adopt,
+        .leave = leave,
         .cgroups = s->cgroups,
         .runner = runner,
         .idle_us = s->settings.template_idle_ms * 1000,

@@ -22,6 +22,7 @@
 #include "io/loop.h"
 
 #define HTTP_PIECE_MAX   (128 * 1024)
+#define HTTP_ORIGIN_MAX  256 // connections of one origin, so that nobody takes all
 #define HTTP_HEADERS_MAX 64 // in a request; more is 431
 
 struct http_server;
@@ -40,7 +41,8 @@ struct http_handler {
 // Whose a connection is that somebody else accepted (http_server_adopt). Embedded in the adopter's
 // own struct, zeroed; it must live while `connections` is not 0.
 struct http_origin {
-    int connections;
+    int connections; // at most HTTP_ORIGIN_MAX
+    bool front;      // its requests are as those of the front door: req->origin is NULL
     // The last of its connections has gone; may happen again and again, and the struct may be freed
     // by it. NULL: nobody needs to know.
     void (*on_unused)(struct http_origin *origin);
@@ -108,7 +110,8 @@ MUST_CHECK int http_server_new(struct loop *loop, const struct http_options *opt
                                struct http_server **ret, struct err *err);
 int http_server_port(const struct http_server *server);
 
-// Serves a connection that was accepted elsewhere; the fd is the server's, also on failure. `origin`
+// Serves a connection that was accepted elsewhere; the fd is the server's, also on failure, which is
+// ERR_BUSY when its origin has too many. `origin`
 // may be NULL. An adopted connection has no idle time-out, and outlives http_server_quiesce.
 MUST_CHECK int http_server_adopt(struct http_server *server, int fd, struct http_origin *origin,
                                  struct err *err);

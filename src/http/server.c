@@ -214,7 +214,8 @@ static bool request_fill(struct request *r, const char *method)
         req->body_size = 0; // absent: MHD has refused what is not a number
     }
     memcpy(req->remote, r->connection->remote, sizeof req->remote);
-    req->origin = r->connection->origin;
+    struct http_origin *origin = r->connection->origin;
+    req->origin = origin && !origin->front ? origin : NULL;
     id_write(req->id);
     return walk.count <= HTTP_HEADERS_MAX;
 }
@@ -482,6 +483,10 @@ int http_server_adopt(struct http_server *server, int fd, struct http_origin *or
 {
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof peer;
+    if (origin && origin->connections >= HTTP_ORIGIN_MAX) {
+        close(fd);
+        return err_set(err, ERR_BUSY, "it has %d connections open", HTTP_ORIGIN_MAX);
+    }
     if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0) {
         int error = errno;
         close(fd);

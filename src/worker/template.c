@@ -140,7 +140,7 @@ static void doorway_ready(struct watch *watch, uint32_t events)
     const struct template_options *options = &doorway->templates->options;
     int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0 && options->adopt) {
-        options->adopt(options->ctx, fd);
+        options->adopt(options->ctx, fd, &doorway->data);
     } else if (fd >= 0) {
         close(fd);
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
@@ -174,8 +174,13 @@ int doorway_open(struct doorway *doorway, struct templates *owner, struct wire_m
 void doorway_close(struct doorway *doorway)
 {
     if (doorway->watch.added) {
+        const struct template_options *options = &doorway->templates->options;
         loop_unwatch(doorway->templates->loop, &doorway->watch);
         close(doorway->watch.fd);
+        if (doorway->data && options->leave) {
+            options->leave(options->ctx, doorway->data);
+        }
+        doorway->data = NULL;
     }
 }
 

@@ -27,8 +27,10 @@ struct template_options {
     // Fills in access_key, secret_key and session_token, good for CREDENTIALS_MS, for one process of
     // the function. The strings must live until the next call. NULL: processes have none.
     void (*identify)(void *ctx, const struct function *f, struct spawn_identity *ret);
-    // A connection from inside a function's network to the endpoint: the callee's now.
-    void (*adopt)(void *ctx, int fd);
+    // A connection from inside a function's network to the endpoint: the callee's now. *data is the
+    // callee's for that doorway, NULL at first; given back by `leave` when it is not NULL.
+    void (*adopt)(void *ctx, int fd, void **data);
+    void (*leave)(void *ctx, void *data);
     void *ctx;
     struct cgroups *cgroups; // borrowed; NULL: memory is bounded by rlimits
 };
@@ -46,6 +48,7 @@ void templates_endpoint(struct templates *templates, const char *url);
 struct doorway {
     struct templates *templates;
     struct watch watch; // fd -1 or not added: none
+    void *data;         // of who serves it
 };
 // Takes a WALLS message: what is missing is logged once, the doorway opened.
 MUST_CHECK int doorway_open(struct doorway *doorway, struct templates *templates,

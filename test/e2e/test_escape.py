@@ -154,6 +154,23 @@ def endpoint(event):
         return {"escaped": False, "detail": answer.status}
 
 
+def hoard(event):
+    """Keeps as many connections to the endpoint as it can get answered."""
+    import http.client
+    host = os.environ["AWS_ENDPOINT_URL"].split("//")[1]
+    kept_open = []
+    for _ in range(400):
+        connection = http.client.HTTPConnection(host, timeout=20)
+        try:
+            connection.request("GET", "/readyz")
+            connection.getresponse().read()
+            kept_open.append(connection)
+        except (OSError, http.client.HTTPException):
+            break
+    time.sleep(event["seconds"])
+    return kept(len(kept_open))
+
+
 def call(event):
     number, *arguments = CALLS[event["name"]]
     ctypes.set_errno(0)
@@ -513,6 +530,18 @@ def test_the_network_is_the_hosts_without_walls(open_, listener):
         answer = open_.attempt(open_.attacker, **{"try": "connect", **event})
         assert answer["escaped"], answer
     assert open_.attempt(open_.attacker, **{"try": "endpoint"})["detail"] == 200
+
+
+def test_connections_are_bounded(walled):
+    answers = []
+    hoarding = threading.Thread(target=lambda: answers.append(walled.attempt(
+        walled.attacker, **{"try": "hoard", "seconds": 3})))
+    hoarding.start()
+    time.sleep(2)
+    assert walled.attempt(walled.victim) == "of another function"
+    hoarding.join()
+    assert 1 <= int(answers[0]["detail"]) <= 256
+    assert walled.attempt(walled.attacker, **{"try": "endpoint"})["detail"] == 200
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86_64")
