@@ -37,6 +37,7 @@ struct http_server {
     int listen_fd, port;
     int requests;
     bool quiescing;
+    bool owed;     // a turn, since the last one began
     bool adopting; // MHD_add_connection runs
     struct http_origin *adopting_origin;
 };

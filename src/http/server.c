@@ -29,6 +29,7 @@ _Static_assert(CONNECTION_MEMORY <= HTTP_PIECE_MAX, "a piece of a body fits its 
 
 void server_owe_turn(struct http_server *server)
 {
+    server->owed = true;
     if (!timer_running(&server->timer) || server->timer.due_us > loop_now_us(server->loop)) {
         timer_start(server->loop, &server->timer, 0);
     }
@@ -39,12 +40,15 @@ static void server_turn(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
     enum MHD_Result waits = MHD_YES;
+    server->owed = false;
     for (int i = 0; i < RUNS_A_TURN && waits == MHD_YES && wait_ms == 0; i++) {
         MHD_run(server->daemon);
         waits = MHD_get_timeout(server->daemon, &wait_ms);
     }
-    if (waits != MHD_YES) {
-        timer_stop(server->loop, &server->timer);
+    if (waits != MHD_YES) { // it does not count connections that were resumed just now
+        if (!server->owed) {
+            timer_stop(server->loop, &server->timer);
+        }
     } else if (wait_ms == 0) {
         server_owe_turn(server);
     } else {
