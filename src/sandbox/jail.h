@@ -56,6 +56,7 @@ struct jail {
     enum jail_kind kind;
     enum jail_role role;
     struct str package;                  // JAIL_LANGUAGE: folder, becomes /var/task
+    struct str runtime;                  // JAIL_LANGUAGE: folder, becomes /var/runtime; or empty
     struct str layers[JAIL_LAYERS_MAX];  // JAIL_LANGUAGE: folders, become /opt, later ones on top;
     size_t layer_count;                  // none: the host's /opt
     struct str readable[JAIL_PATHS_MAX]; // files and folders that are seen where they are

@@ -107,6 +107,7 @@ static int allow_host(const struct land *land, const struct jail *jail, struct e
         TRY(allow(land, STR("/etc/resolv.conf"), FS_READ, err));
     }
     TRY(allow(land, jail->package, FS_RUN, err));
+    TRY(allow(land, jail->runtime, FS_RUN, err));
     TRY(jail->layer_count ? 0 : allow(land, STR("/opt"), FS_RUN, err));
     for (size_t i = 0; i < jail->layer_count; i++) {
         TRY(allow(land, jail->layers[i], FS_RUN, err));

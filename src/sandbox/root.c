@@ -184,6 +184,9 @@ static int language_gather(struct root *root, const struct jail *jail, struct er
     if (rc == 0 && jail->package.size) {
         rc = own_add(root, jail->package, "var/task", MOUNT_ATTR_RDONLY, err);
     }
+    if (rc == 0 && jail->runtime.size) {
+        rc = own_add(root, jail->runtime, "var/runtime", MOUNT_ATTR_RDONLY, err);
+    }
     return rc;
 }
 

@@ -159,8 +159,8 @@ static int tree_program(const struct runtime_row *row, const char *runtime,
     return 0;
 }
 
-// Walls show /usr; what lies elsewhere is shown by name: the folder two above a program, which is
-// where its libraries are, and the folder of a script.
+// Walls show /usr; what lies elsewhere is shown by name: the folder `up` above a program, which is
+// where its libraries are.
 static void readable_add(struct runtime_program *program, const char *path, int up)
 {
     char real[PATH_MAX];
@@ -198,8 +198,10 @@ static int exec_program(const struct runtime_row *row, const char *runtime,
         program->words[count++] = mem_dup(row->words[i]);
     }
     if (row->bootstrap) {
-        TRY(runtime_file(row->bootstrap, &program->words[count], err));
-        readable_add(program, program->words[count], 1);
+        TRY(runtime_file(row->bootstrap, &program->folder, err));
+        char *slash = strrchr(program->folder, '/');
+        program->words[count] = mem_printf("{runtime}%s", slash);
+        *slash = 0;
     }
     return 0;
 }
@@ -247,6 +249,7 @@ void runtime_program_done(struct runtime_program *program)
 {
     free(program->key);
     free(program->notice);
+    free(program->folder);
     for (size_t i = 0; i < RUNTIME_ARGS_MAX; i++) {
         free(program->argv[i]);
     }

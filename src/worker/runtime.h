@@ -20,10 +20,11 @@ struct runtime_program {
     char *argv[RUNTIME_ARGS_MAX]; // heap, NULL-terminated; the socket's number comes after the last
     bool config;                  // wants a configuration and a log file
     bool forks;                   // a function can have a template of its own
-    // Else its instances run this: words with {task}, {handler} and {heap} (megabytes) to be filled
-    // in. None: the package's own bootstrap.
+    // Else its instances run this: words with {task}, {runtime}, {handler} and {heap} (megabytes) to
+    // be filled in. None: the package's own bootstrap.
     char *words[RUNTIME_WORDS_MAX];
     char *readable[RUNTIME_READABLE_MAX]; // folders outside /usr that it needs
+    char *folder;                         // of ours, {runtime}: /var/runtime inside; or NULL
     bool stock;   // worth keeping one started, idle, before a function needs it
     char *notice; // e.g. python3.9 asked for, 3.11 here; or NULL
 };

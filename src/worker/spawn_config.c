@@ -123,6 +123,10 @@ static void program_put(json_t *config, const struct function *f,
         json_array_append_new(readable, json_from_str(str_of(program->readable[i])));
     }
     json_put(config, "program", words);
+    if (program->folder) {
+        CLEAN_MEM char *real = realpath(program->folder, NULL);
+        json_put_str(config, "runtime", str_of(real ? real : program->folder));
+    }
     json_put(config, "readable", readable);
 }
 

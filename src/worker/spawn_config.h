@@ -4,7 +4,8 @@
 //     {"functionName", "functionVersion", "invokedFunctionArn", "handler", "taskRoot", "memoryMb",
 //      "timeoutS", "logGroup", "logStream", "environment": {"NAME": "value", …},
 //      "jail": {"package", "layers": […], "tmp", "memory", "port", "network"},
-//      "program": [words], "readable": [folders]}        (rouse-exec only; {task} stays as it is)
+//      "program": [words], "readable": [folders], "runtime": folder}        (rouse-exec only; {task}
+//       and {runtime} stay as they are)
 //
 // `environment` holds every variable of Lambda's contract and the function's own.
 #pragma once

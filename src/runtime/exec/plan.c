@@ -65,6 +65,7 @@ static int jail_read(json_t *config, struct jail *jail, struct err *err)
         return 0;
     }
     TRY(json_get_str(given, "package", &jail->package, err));
+    TRY(json_get_str(config, "runtime", &jail->runtime, err));
     TRY(json_get_int(given, "tmp", 0, INT64_MAX, &number, err));
     jail->tmp_size = (uint64_t)number;
     number = 0;
@@ -163,13 +164,12 @@ static int bootstrap_find(struct plan *plan, const char *task, struct err *err)
                    task);
 }
 
-// "{task}" in an argument is where the function's files are.
-static void argument_settle(char **argument, const char *task)
+// What is known only here is filled in: {task} and {runtime}.
+static void argument_settle(char **argument, const char *mark, const char *folder)
 {
-    static const char mark[] = "{task}";
     for (char *at; (at = strstr(*argument, mark));) {
         char *longer =
-            mem_printf("%.*s%s%s", (int)(at - *argument), *argument, task, at + sizeof mark - 1);
+            mem_printf("%.*s%s%s", (int)(at - *argument), *argument, folder, at + strlen(mark));
         free(*argument);
         *argument = longer;
     }
@@ -179,6 +179,8 @@ int plan_settle(struct plan *plan, bool own_root, struct err *err)
 {
     CLEAN_MEM char *outside = str_dup(str_not_null(plan->jail.package));
     const char *task = own_root || !*outside ? "/var/task" : outside;
+    CLEAN_MEM char *ours = str_dup(str_not_null(plan->jail.runtime));
+    const char *runtime = own_root || !*ours ? "/var/runtime" : ours;
     CLEAN_MEM char *libraries = mem_printf("%s:%s/lib:/opt/lib", task, task);
     CLEAN_MEM char *modules = mem_printf("/opt/nodejs/node_modules:%s/node_modules", task);
     plan_set(plan, "LAMBDA_TASK_ROOT", task);
@@ -186,7 +188,8 @@ int plan_settle(struct plan *plan, bool own_root, struct err *err)
     path_prepend(plan, "NODE_PATH", modules);
     TRY(plan->argv[0] ? 0 : bootstrap_find(plan, task, err));
     for (size_t i = 0; plan->argv[i]; i++) {
-        argument_settle(&plan->argv[i], task);
+        argument_settle(&plan->argv[i], "{task}", task);
+        argument_settle(&plan->argv[i], "{runtime}", runtime);
     }
     return 0;
 }
