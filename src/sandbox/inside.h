@@ -29,6 +29,7 @@ uid_t space_spare_uid(void); // that nobody else has; while the host's /proc is 
 
 // ---- root.c: what it sees of the file system ----
 
+void root_prepare(void); // once, in the process that forks others
 // Fails only when the function's own folders cannot be had; `nested`: in a root of ours already.
 MUST_CHECK int root_enter(const struct jail *jail, bool nested, struct jail_report *report,
                           struct err *err);

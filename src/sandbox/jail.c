@@ -58,6 +58,9 @@ void jail_prepare(enum jail_kind kind)
         return;
     }
     here.space.privileged = space_privileged();
+    if (!model) {
+        root_prepare();
+    }
     const char *why = here.probing ? calls_prepare(CALLS_COMPUTE, CALLS_COMPUTE)
                       : model      ? calls_prepare(CALLS_LOAD, CALLS_COMPUTE)
                                    : calls_prepare(CALLS_INSTANCE, CALLS_INSTANCE);

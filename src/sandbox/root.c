@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define TREES_MAX  80
+#define ETC_MAX    40
 #define SHM_MAX    (64ull << 20)
 #define FILE_BYTES 4096 // a file of a tmpfs costs memory though it is empty: so many are bounded
 
@@ -89,30 +90,49 @@ static int etc_add(struct root *root, const char *name)
 {
     char path[300];
     snprintf(path, sizeof path, "/etc/%s", name);
-    return access(path, R_OK) < 0
-               ? 0
-               : tree_add(root, path, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+    return tree_add(root, path, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
 }
 
-static int etc_gather(struct root *root, const struct jail *jail)
+// Names below /etc that are shown and there, looked for once by the process that forks the others.
+static struct {
+    char *names[ETC_MAX];
+    size_t count;
+} etc;
+
+static void etc_know(const char *name)
 {
-    int rc = 0;
-    for (size_t i = 0; root_etc[i] && rc == 0; i++) {
-        rc = etc_add(root, root_etc[i]);
+    CLEAN_MEM char *path = mem_printf("/etc/%s", name);
+    if (etc.count < ETC_MAX && access(path, R_OK) == 0) {
+        etc.names[etc.count++] = mem_dup(name);
     }
-    for (size_t i = 0; etc_open[i] && rc == 0 && jail->network_open; i++) {
-        rc = etc_add(root, etc_open[i]);
+}
+
+void root_prepare(void)
+{
+    for (size_t i = 0; root_etc[i] && etc.count < ETC_MAX; i++) {
+        etc_know(root_etc[i]);
     }
     DIR *dir = opendir("/etc");
-    for (struct dirent *e; dir && rc == 0 && (e = readdir(dir));) {
+    for (struct dirent *e; dir && (e = readdir(dir));) {
         for (size_t i = 0; etc_prefixes[i]; i++) {
             if (str_starts(str_of(e->d_name), str_of(etc_prefixes[i]))) {
-                rc = etc_add(root, e->d_name);
+                etc_know(e->d_name);
             }
         }
     }
     if (dir) {
         closedir(dir);
+    }
+}
+
+static int etc_gather(struct root *root, const struct jail *jail)
+{
+    int rc = 0;
+    for (size_t i = 0; i < etc.count && rc == 0; i++) {
+        rc = etc_add(root, etc.names[i]);
+    }
+    for (size_t i = 0; etc_open[i] && rc == 0 && jail->network_open; i++) {
+        rc = etc_add(root, etc_open[i]);
     }
     return rc;
 }
@@ -233,20 +253,24 @@ static int fs_attach(int at, const char *to, const char *type, uint64_t size, co
     return fd < 0 ? fd : attach(fd, at, to);
 }
 
-// The folders above a path, and then what the tree is to be attached to.
+static int mount_point_make(int root, const char *to, bool folder)
+{
+    return folder ? mkdirat(root, to, 0755) : mknodat(root, to, S_IFREG | 0444, 0);
+}
+
+// What the tree is to be attached to, and the folders above it where they are missing.
 static void place_make(int root, const char *to, bool folder)
 {
+    if (mount_point_make(root, to, folder) == 0 || errno != ENOENT) {
+        return;
+    }
     CLEAN_MEM char *path = mem_dup(to);
     for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         (void)mkdirat(root, path, 0755);
         *slash = '/';
     }
-    if (folder) {
-        (void)mkdirat(root, path, 0755);
-    } else {
-        (void)mknodat(root, path, S_IFREG | 0444, 0);
-    }
+    (void)mount_point_make(root, path, folder);
 }
 
 static void file_make(int root, const char *path, const char *text)
