@@ -272,6 +272,24 @@ static int run_init_error(struct call *call, struct runtime_link *link, struct e
     return 0;
 }
 
+static void on_begin(struct runtime_waiter *waiter, const struct runtime_event *event)
+{
+    struct call *call = CONTAINER_OF(waiter, struct call, waiter);
+    call->replied = true;
+    http_reply_header(call->req, "Content-Type", "application/json");
+    http_reply(call->req, 200, event->config);
+}
+
+static int run_begin(struct call *call, struct runtime_link *link, struct err *err)
+{
+    call->waiter.on_event = on_begin;
+    TRY(runtime_link_await(link, &call->waiter, err));
+    if (!call->replied) {
+        http_request_watch(call->req);
+    }
+    return 0;
+}
+
 // ── operations of extensions ──
 
 static int events_read(struct str body, int *ret, struct err *err)
@@ -358,6 +376,7 @@ static const struct operation operations[] = {
     {"POST", RUNTIME_PATH "invocation/*/response", run_response, RUNTIME_ANSWER_MAX},
     {"POST", RUNTIME_PATH "invocation/*/error", run_error, ERROR_MAX},
     {"POST", RUNTIME_PATH "init/error", run_init_error, ERROR_MAX},
+    {"GET", "/2018-06-01/rouse/begin", run_begin, 0},
     {"POST", EXTENSION_PATH "register", run_register, 64 * 1024},
     {"GET", EXTENSION_PATH "event/next", run_extension_next, 0},
     {"POST", EXTENSION_PATH "init/error", run_extension_error, ERROR_MAX},

@@ -9,6 +9,7 @@
 #include "sandbox/cgroup.h"
 #include "wire/wire.h"
 #include "worker/payload.h"
+#include "worker/runtime.h"
 #include "worker/runtime_link.h"
 #include "worker/template.h"
 
@@ -30,6 +31,7 @@
 #define EXIT_WAIT_US     5000 // between a socket's end and the record of its process's end
 
 #define INIT_LIMIT_US (10 * 1000000ll) // of a language runtime, as Lambda
+#define STOCK_MAX     4                // programs that wait for a function to be needed
 #define SHUTDOWN_MS   2000             // that an extension may take, as Lambda
 #define MEMORY_EVERY  64               // answers between two looks at how much memory a program has
 
@@ -52,7 +54,9 @@ struct runner {
     struct cgroup *group; // or NULL
     int pid_fd, log_fd;   // -1 when there is none
     enum tier tier;
-    int init; // enum init
+    int init;   // enum init
+    bool spare; // in stock: the dispatcher does not know it yet
+    bool waits; // it could begin at once
     bool language;
     bool ending, kill_wanted;
     bool closed;               // it went by itself
@@ -181,6 +185,11 @@ static void init_failed(struct runner *r, const char *type, const char *message,
 static void runner_gone(struct timer *timer)
 {
     struct runner *r = CONTAINER_OF(timer, struct runner, end);
+    if (r->spare) {
+        log_debug("a spare instance of %s ended: %s", r->function->name, r->reason);
+        runner_free(r);
+        return;
+    }
     if (r->closed) {
         exit_reason(r);
     }
@@ -284,6 +293,7 @@ static void init_give_up(struct runner *r)
         pidfd_send_signal(r->pid_fd, SIGKILL, NULL, 0);
     }
     process_close(r);
+    r->spawn.stock = r->waits = false;
     r->init = INIT_FAILED;
     timer_start(r->fleet->loop, &r->retry, 0);
 }
@@ -291,6 +301,10 @@ static void init_give_up(struct runner *r)
 static void limit_due(struct timer *timer)
 {
     struct runner *r = CONTAINER_OF(timer, struct runner, limit);
+    if (r->spare) {
+        runner_end(r, "nobody needed it");
+        return;
+    }
     init_report(r, "timeout", "");
     init_give_up(r);
 }
@@ -312,6 +326,11 @@ static void job_init_failed(struct runner *r, const char *type, struct bytes *do
 static void init_failed(struct runner *r, const char *type, const char *message,
                         struct bytes *document)
 {
+    if (r->spare) {
+        bytes_unref(document);
+        runner_end(r, message);
+        return;
+    }
     init_report(r, "error", type);
     if (r->init == INIT_FIRST) {
         bytes_unref(document);
@@ -426,6 +445,12 @@ static void on_ready(void *ctx)
     runner_ready(ctx);
 }
 
+static void on_waiting(void *ctx)
+{
+    struct runner *r = ctx;
+    r->waits = true;
+}
+
 static void on_init_failed(void *ctx, const char *type, struct bytes *document)
 {
     init_failed(ctx, type, "", document);
@@ -476,6 +501,13 @@ static void on_answered(void *ctx, struct job *job)
     r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);
 }
 
+static void spare_begin(struct runner *r)
+{
+    CLEAN(buf_done) struct buf config = BUF_INIT(1024 * 1024);
+    templates_config(r->fleet->templates, r->function, &config);
+    runtime_link_begin(r->link, &config);
+}
+
 static int runtime_take(struct runner *r, struct wire_message *m, struct err *err)
 {
     struct wire_runtime runtime = {0};
@@ -483,9 +515,12 @@ static int runtime_take(struct runner *r, struct wire_message *m, struct err *er
     if (r->link || r->init == INIT_DONE || !r->fleet->api) {
         return err_set(err, ERR_PROTOCOL, "a Runtime API that cannot be served");
     }
-    struct runtime_link_events events = {r, on_ready, on_init_failed, on_answered,
-                                         on_extension_failed};
+    struct runtime_link_events events = {
+        r, on_ready, on_waiting, on_init_failed, on_answered, on_extension_failed};
     r->link = runtime_link_new(r->fleet->loop, r->function, &events, r->fleet->api);
+    if (r->spawn.stock && !r->spare) {
+        spare_begin(r); // it was needed before it had come so far
+    }
     return runtime_link_listen(r->link, wire_take_fd(m, 0), runtime.extensions,
                                runtime.extension_count, err);
 }
@@ -583,11 +618,10 @@ static void runner_spawn(struct runner *r)
     }
 }
 
-static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
+static struct runner *runner_new(struct runner_fleet *fleet, struct function *function)
 {
-    struct runner_fleet *fleet = fleet_of(base);
     struct runner *r = NEW(struct runner);
-    r->base = (struct instance){.fleet = base, .data = data};
+    r->base.fleet = &fleet->base;
     r->fleet = fleet;
     r->function = function_ref(function);
     r->spawn.on_spawned = on_spawned;
@@ -598,7 +632,75 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     r->limit.on_due = limit_due;
     r->retry.on_due = retry_due;
     list_push_back(&fleet->runners, &r->in_fleet);
+    return r;
+}
+
+// ── the stock: what cannot be forked is started before it is needed ──
+
+// The function's own, or for NULL the oldest.
+static struct runner *spare_find(struct runner_fleet *fleet, const struct function *function)
+{
+    LIST_EACH(r, &fleet->runners, struct runner, in_fleet)
+    {
+        if (r->spare && !r->ending &&
+            (!function || strcmp(r->function->revision, function->revision) == 0)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static int spare_count(struct runner_fleet *fleet)
+{
+    int count = 0;
+    LIST_EACH(r, &fleet->runners, struct runner, in_fleet)
+    {
+        count += r->spare && !r->ending;
+    }
+    return count;
+}
+
+static void spare_make(struct runner_fleet *fleet, struct function *function)
+{
+    CLEAN(runtime_program_done) struct runtime_program program = {0};
+    struct err ignored = {0};
+    if (!fleet->api || spare_find(fleet, function) ||
+        runtime_find(function->runtime, &program, &ignored) < 0 || !program.stock) {
+        return;
+    }
+    if (spare_count(fleet) >= STOCK_MAX) {
+        runner_end(spare_find(fleet, NULL), "another function needs its place");
+    }
+    struct runner *r = runner_new(fleet, function);
+    r->spare = r->spawn.stock = true;
     runner_spawn(r);
+    timer_start(fleet->loop, &r->limit, templates_idle_us(fleet->templates));
+}
+
+static struct runner *spare_take(struct runner_fleet *fleet, const struct function *function)
+{
+    struct runner *r = spare_find(fleet, function);
+    if (r) {
+        r->spare = false;
+        r->tier = r->waits ? TIER_COOL : TIER_COLD;
+        r->asked_us = clock_mono_us();
+        timer_start(fleet->loop, &r->limit, INIT_LIMIT_US);
+        if (r->link) {
+            spare_begin(r);
+        }
+    }
+    return r;
+}
+
+static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
+{
+    struct runner_fleet *fleet = fleet_of(base);
+    struct runner *r = spare_take(fleet, function);
+    if (!r) {
+        r = runner_new(fleet, function);
+        runner_spawn(r);
+    }
+    r->base.data = data;
     return &r->base;
 }
 
@@ -695,22 +797,33 @@ static void fleet_warm(struct fleet *base, struct function *function)
     struct err err = {0};
     if (templates_make(fleet_of(base)->templates, function, &err) < 0) {
         log_warn("no template of %s: %s", function->name, err.text);
+    } else {
+        spare_make(fleet_of(base), function);
     }
 }
 
 static void fleet_forget(struct fleet *base, struct function *function)
 {
+    struct runner *spare = spare_find(fleet_of(base), function);
+    if (spare) {
+        runner_end(spare, "its function has changed");
+    }
     templates_drop(fleet_of(base)->templates, function);
 }
 
 static int fleet_templates(const struct fleet *base)
 {
-    return templates_count(fleet_of(base)->templates);
+    struct runner_fleet *fleet = CONTAINER_OF(base, struct runner_fleet, base);
+    return templates_count(fleet->templates) + spare_count(fleet);
 }
 
 static bool fleet_relieve(struct fleet *base)
 {
-    return templates_relieve(fleet_of(base)->templates);
+    struct runner *spare = spare_find(fleet_of(base), NULL);
+    if (spare) {
+        runner_end(spare, "memory is short");
+    }
+    return spare || templates_relieve(fleet_of(base)->templates);
 }
 
 static const struct fleet_ops runner_fleet_ops = {

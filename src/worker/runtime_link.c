@@ -36,7 +36,9 @@ struct runtime_link {
     int state;          // enum link_state
     bool asked;         // the runtime has called `next`
     struct runtime_waiter *waiter;
-    struct job *job; // given; in BUSY it has been handed out
+    struct runtime_waiter *stocked; // waits to begin
+    struct bytes *config;           // it may; until it is handed out
+    struct job *job;                // given; in BUSY it has been handed out
     struct extension extensions[EXTENSIONS_MAX];
     size_t extension_count;
 };
@@ -121,6 +123,37 @@ void runtime_link_give(struct runtime_link *link, struct job *job)
     CHECK(!link->job && link->state != LINK_INIT);
     link->job = job;
     hand_out(link);
+}
+
+static void stock_look(struct runtime_link *link)
+{
+    if (link->config && link->stocked) {
+        struct bytes *config = MOVE(link->config);
+        struct runtime_waiter *waiter = waiter_take(&link->stocked);
+        struct runtime_event event = {.kind = RUNTIME_BEGIN, .config = bytes_str(config)};
+        waiter->on_event(waiter, &event);
+        bytes_unref(config);
+    }
+}
+
+void runtime_link_begin(struct runtime_link *link, struct buf *config)
+{
+    bytes_unref(link->config);
+    link->config = bytes_take(config);
+    stock_look(link);
+}
+
+int runtime_link_await(struct runtime_link *link, struct runtime_waiter *waiter, struct err *err)
+{
+    if (link->state != LINK_INIT) {
+        return err_aws(err, ERR_DENIED, "InvalidStateTransition", "It has begun already");
+    }
+    waiter_put(&link->stocked, waiter);
+    stock_look(link);
+    if (link->stocked) {
+        link->events.on_waiting(link->events.ctx);
+    }
+    return 0;
 }
 
 bool runtime_link_untouched(const struct runtime_link *link)
@@ -382,6 +415,8 @@ void runtime_link_free(struct runtime_link *link)
         link->api->on_ended(link->api->ctx, link);
     }
     (void)waiter_take(&link->waiter);
+    (void)waiter_take(&link->stocked);
+    bytes_unref(link->config);
     for (size_t i = 0; i < link->extension_count; i++) {
         (void)waiter_take(&link->extensions[i].waiter);
         free(link->extensions[i].name);

@@ -21,6 +21,7 @@ struct runtime_link;
 struct runtime_link_events {
     void *ctx;
     void (*on_ready)(void *ctx);
+    void (*on_waiting)(void *ctx); // for runtime_link_begin
     // The runtime says that it cannot start; the document is the callee's reference.
     void (*on_init_failed)(void *ctx, const char *type, struct bytes *document);
     void (*on_answered)(void *ctx, struct job *job); // job->result is filled in
@@ -46,17 +47,21 @@ void runtime_link_free(struct runtime_link *link); // NULL is fine; those who wa
 bool runtime_link_shutdown(struct runtime_link *link, const char *reason, int64_t deadline_ms);
 
 void runtime_link_give(struct runtime_link *link, struct job *job); // one at a time
+// A program that was started ahead of time (ROUSE_STOCK) may load its function now. Its bytes are
+// taken over.
+void runtime_link_begin(struct runtime_link *link, struct buf *config);
 // No event of the job has left: another instance may run it.
 bool runtime_link_untouched(const struct runtime_link *link);
 
 // ── for the API ──
 
-enum runtime_event_kind { RUNTIME_INVOKE, RUNTIME_SHUTDOWN };
+enum runtime_event_kind { RUNTIME_INVOKE, RUNTIME_SHUTDOWN, RUNTIME_BEGIN };
 
 struct runtime_event {
     enum runtime_event_kind kind;
     const struct job *job; // INVOKE
     struct str reason;     // SHUTDOWN
+    struct str config;     // BEGIN: worker/spawn_config.h
     int64_t deadline_ms;   // wall time
 };
 
@@ -76,6 +81,9 @@ struct function *runtime_link_function(const struct runtime_link *link); // borr
 // Transition (ERR_DENIED), Extension.… (ERR_DENIED).
 MUST_CHECK int runtime_link_next(struct runtime_link *link, struct runtime_waiter *waiter,
                                  struct err *err);
+// Rouse's own: waits until the function is needed.
+MUST_CHECK int runtime_link_await(struct runtime_link *link, struct runtime_waiter *waiter,
+                                  struct err *err);
 // Whether an answer to this request would be taken now.
 MUST_CHECK int runtime_link_may_answer(const struct runtime_link *link, struct str request_id,
                                        struct err *err);

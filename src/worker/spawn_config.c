@@ -61,6 +61,7 @@ static json_t *environment_of(const struct function *f, const struct spawn_ident
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         variable(env, pairs[i][0], pairs[i][1]);
     }
+    variable(env, "ROUSE_STOCK", who->stock ? "1" : "");
     json_decref(own);
     return env;
 }

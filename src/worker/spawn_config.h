@@ -15,6 +15,7 @@
 
 struct spawn_identity { // who the instance is on the endpoint; empty strings are left out
     const char *region, *endpoint, *access_key, *secret_key, *session_token;
+    bool stock;   // started ahead of time: ROUSE_STOCK=1
     bool grouped; // a cgroup bounds its memory
 };
 

@@ -436,17 +436,34 @@ static int log_file(struct err *err)
     return fd;
 }
 
-static int config_file(const struct templates *owner, const struct function *f,
-                       const struct runtime_program *program, struct err *err)
+static void config_write(const struct templates *owner, const struct function *f,
+                         const struct runtime_program *program, bool stock, struct buf *out)
 {
-    CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
     struct spawn_identity identity = {.region = owner->region,
                                       .endpoint = owner->endpoint,
+                                      .stock = stock,
                                       .grouped = owner->options.cgroups != NULL};
     if (owner->options.identify) {
         owner->options.identify(owner->options.ctx, f, &identity);
     }
-    spawn_config_write(&text, f, program, &identity);
+    spawn_config_write(out, f, program, &identity);
+}
+
+void templates_config(struct templates *owner, const struct function *f, struct buf *out)
+{
+    config_write(owner, f, NULL, false, out);
+}
+
+int64_t templates_idle_us(const struct templates *owner)
+{
+    return owner->options.idle_us;
+}
+
+static int config_file(const struct templates *owner, const struct function *f,
+                       const struct runtime_program *program, bool stock, struct err *err)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
+    config_write(owner, f, program, stock, &text);
     return wire_memfd("config", buf_str(&text), err);
 }
 
@@ -473,7 +490,8 @@ static int spawn_ask(struct template *from, enum wire_role role, const struct fu
 {
     bool config = program->config;
     CLEAN_FD int log_fd = config ? log_file(err) : -1;
-    CLEAN_FD int config_fd = log_fd >= 0 ? config_file(from->owner, f, program, err) : -1;
+    CLEAN_FD int config_fd =
+        log_fd >= 0 ? config_file(from->owner, f, program, spawn && spawn->stock, err) : -1;
     if (config && (log_fd < 0 || config_fd < 0)) {
         return err->code;
     }

@@ -13,6 +13,7 @@
 #include "core/job.h"
 #include "io/loop.h"
 
+struct buf;
 struct templates;
 
 struct spawn_identity;
@@ -64,6 +65,7 @@ struct spawn {
     // when the template dies first (then the socket is closed, too).
     void (*on_spawned)(struct spawn *spawn, int pid, int pid_fd, struct str error);
     struct spawning *pending; // used by the templates
+    bool stock;               // it is to wait before it loads its function
 };
 
 // Asks for an instance. *ret_fd: the channel, non-blocking. *ret_log_fd: what it writes to its
@@ -71,6 +73,9 @@ struct spawn {
 MUST_CHECK int templates_spawn(struct templates *templates, struct function *function,
                                struct spawn *spawn, enum tier *ret_tier, int *ret_fd,
                                int *ret_log_fd, struct err *err);
+// What a process of the function that waits is told when it begins (spawn_config.h).
+void templates_config(struct templates *templates, const struct function *f, struct buf *out);
+int64_t templates_idle_us(const struct templates *templates);
 void spawn_cancel(struct spawn *spawn); // safe when nothing is pending
 
 // Makes the function's template in the background; nothing when there is one.
