@@ -23,7 +23,7 @@
 
 #define HTTP_PIECE_MAX   (128 * 1024)
 #define HTTP_ORIGIN_MAX  256 // connections of one origin, so that nobody takes all
-#define HTTP_HEADERS_MAX 64 // in a request; more is 431
+#define HTTP_HEADERS_MAX 64  // in a request; more is 431
 
 struct http_server;
 struct http_request;

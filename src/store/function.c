@@ -76,8 +76,12 @@ int function_head_put(struct db *db, const struct function_head *head, struct er
     X(3, handler)                                                                                  \
     X(4, role)                                                                                     \
     X(5, description)                                                                              \
-    X(6, environment) X(7, extra) X(8, code_sha256) X(11, state_reason) X(12, state_code)          \
-        X(13, revision)
+    X(6, environment)                                                                              \
+    X(7, extra)                                                                                    \
+    X(8, code_sha256)                                                                              \
+    X(11, state_reason)                                                                            \
+    X(12, state_code)                                                                              \
+    X(13, revision)
 
 static struct str relative(const char *packages, const char *path)
 {
