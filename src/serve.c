@@ -192,7 +192,9 @@ static void adopt(void *ctx, int fd, void **data)
         guest->base = (struct http_origin){.front = true, .on_unused = guest_unused};
         *data = guest;
     }
-    if (http_server_adopt(s->http, fd, &guest->base, &err) < 0) {
+    if (!s->http) {
+        close(fd);
+    } else if (http_server_adopt(s->http, fd, &guest->base, &err) < 0) {
         log_debug("a function's connection is refused: %s", err.text);
     }
 }
@@ -472,11 +474,13 @@ static void server_down(struct server *s)
         return;
     }
     timer_stop(s->api.loop, &s->drain_limit);
-    http_server_free(s->http);
+    bool served = s->http;
+    runtime_server_quiet(s->runtime);
+    http_server_free(MOVE(s->http)); // what instances still want finds nobody
     pool_free(s->api.pool);
     if (s->api.store) {
         CLEAN_MEM char *path = mem_printf("%s/endpoint", s->settings.data);
-        if (s->http) {
+        if (served) {
             unlink(path);
         }
     }

@@ -11,6 +11,7 @@
 #include "worker/runtime_link.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define RUNTIME_PATH   "/2018-06-01/runtime/"
 #define EXTENSION_PATH "/2020-01-01/extension/"
@@ -21,7 +22,7 @@
 struct runtime_server {
     struct runtime_api table;
     struct api *api;
-    struct http_server *http;
+    struct http_server *http; // NULL: the server ends
 };
 
 // The connections of one instance; ends with the last of them.
@@ -486,6 +487,10 @@ static void on_connected(void *ctx, struct runtime_link *link, int fd)
 {
     struct runtime_server *server = ctx;
     struct origin *origin = runtime_link_data(link);
+    if (!server->http) {
+        close(fd);
+        return;
+    }
     if (!origin) {
         origin = NEW(struct origin);
         origin->base.on_unused = origin_unused;
@@ -521,6 +526,13 @@ struct runtime_server *runtime_server_new(struct api *api, struct http_server *h
     server->api = api;
     server->http = http;
     return server;
+}
+
+void runtime_server_quiet(struct runtime_server *server)
+{
+    if (server) {
+        server->http = NULL;
+    }
 }
 
 void runtime_server_free(struct runtime_server *server)

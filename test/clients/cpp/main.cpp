@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The function of every client here: greets, or fails as told.
+#include <aws/lambda-runtime/runtime.h>
+
+#include <cstdlib>
+#include <string>
+
+using namespace aws::lambda_runtime;
+
+static std::string field(const std::string &json, const std::string &name)
+{
+    std::size_t at = json.find("\"" + name + "\"");
+    at = at == std::string::npos ? at : json.find('"', json.find(':', at));
+    return at == std::string::npos ? "" : json.substr(at + 1, json.find('"', at + 1) - at - 1);
+}
+
+static invocation_response handle(const invocation_request &request)
+{
+    std::string fail = field(request.payload, "fail");
+    if (!fail.empty()) {
+        return invocation_response::failure("no greeting for " + fail, "RangeError");
+    }
+    if (request.payload.find("\"exit\"") != std::string::npos) {
+        std::_Exit(3);
+    }
+    return invocation_response::success("{\"greeting\":\"Hello " + field(request.payload, "name") +
+                                            "\",\"requestId\":\"" + request.request_id + "\"}",
+                                        "application/json");
+}
+
+int main()
+{
+    run_handler(handle);
+    return 0;
+}
