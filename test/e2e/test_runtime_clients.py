@@ -95,10 +95,16 @@ def build_rust():
 
 def build_cpp():
     need("cmake", "g++")
-    folder, _ = workplace("cpp", "build")
-    done = subprocess.run(["cmake", "-S", ".", "-B", "build"], cwd=folder, capture_output=True, check=False)
+    folder, there = workplace("cpp", "installed")
+    bundled = sorted((DEPS / "node/node_modules/aws-lambda-ric/deps").glob("aws-lambda-cpp-*/CMakeLists.txt"))
+    if bundled and not there:  # the Node client brings its source along, and is in a registry
+        run("cmake", "-S", bundled[-1].parent, "-B", "client", f"-DCMAKE_INSTALL_PREFIX={folder}/installed",
+            "-DCMAKE_INSTALL_LIBDIR=lib", "-DENABLE_LTO=OFF", cwd=folder)
+        run("cmake", "--build", "client", "--target", "install", cwd=folder)
+    done = subprocess.run(["cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={folder}/installed"],
+                          cwd=folder, capture_output=True, check=False)
     if done.returncode != 0 and b"aws-lambda-runtime" in done.stderr:
-        pytest.skip("aws-lambda-cpp is not installed, and is in no registry")
+        pytest.skip("aws-lambda-cpp is not installed, nor is aws-lambda-ric, which brings it")
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     run("cmake", "--build", "build", cwd=folder)
     (folder / "package").mkdir(exist_ok=True)

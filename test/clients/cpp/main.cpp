@@ -14,11 +14,23 @@ static std::string field(const std::string &json, const std::string &name)
     return at == std::string::npos ? "" : json.substr(at + 1, json.find('"', at + 1) - at - 1);
 }
 
+// The copy that comes with the Node client has a third parameter, for traces.
+using text = const std::string &;
+static invocation_response failed(invocation_response (*make)(text, text), text what, text type)
+{
+    return make(what, type);
+}
+
+static invocation_response failed(invocation_response (*make)(text, text, text), text what, text type)
+{
+    return make(what, type, "");
+}
+
 static invocation_response handle(const invocation_request &request)
 {
     std::string fail = field(request.payload, "fail");
     if (!fail.empty()) {
-        return invocation_response::failure("no greeting for " + fail, "RangeError");
+        return failed(&invocation_response::failure, "no greeting for " + fail, "RangeError");
     }
     if (request.payload.find("\"exit\"") != std::string::npos) {
         std::_Exit(3);
