@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK_WAIT_US 5000000 // for what a killed server leaves behind
+
 #define GROUP_MAX 512 // tasks in one transaction: bounds how long the first waits for the last
 
 struct store {
@@ -145,6 +147,27 @@ static void commit_due(struct timer *timer)
     }
 }
 
+// A child that a killed server had just forked may hold the lock a moment longer than its parent: as
+// long as the holder's process is gone, the lock is waited for. `pid`: of the holder, when it is not got.
+static int lock_take(int fd, char *pid, size_t room)
+{
+    for (int64_t until_us = clock_mono_us() + LOCK_WAIT_US;;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return 0;
+        }
+        ssize_t size = pread(fd, pid, room - 1, 0);
+        pid[size > 0 ? size : 0] = 0;
+        pid[strcspn(pid, "\n")] = 0;
+        int64_t holder = 0;
+        bool gone =
+            str_to_i64(str_of(pid), &holder) && kill((pid_t)holder, 0) < 0 && errno == ESRCH;
+        if (!gone || clock_mono_us() > until_us) {
+            return -1;
+        }
+        usleep(10000);
+    }
+}
+
 // One server a data directory: an flock that the kernel drops when its holder dies.
 static int dir_lock(struct store *store, struct err *err)
 {
@@ -154,10 +177,7 @@ static int dir_lock(struct store *store, struct err *err)
         return err_errno(err, ERR_IO, errno, "cannot open %s", path);
     }
     char pid[32] = "";
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t size = pread(store->lock_fd, pid, sizeof pid - 1, 0);
-        pid[size > 0 ? size : 0] = 0;
-        pid[strcspn(pid, "\n")] = 0;
+    if (lock_take(store->lock_fd, pid, sizeof pid) < 0) {
         return err_set(err, ERR_EXISTS,
                        "%s is in use by another rouse server (pid %s): stop it, or choose another "
                        "directory with --data",
