@@ -113,8 +113,8 @@ LOAD = os.getloadavg()
 INTRODUCTION = f"""# Results of the benchmark
 
 Written by `make bench`. Each figure is the median of {ROUNDS} or more rounds, in turn with rounds of its
-reference on the same machine; the ratio is that of the medians, and "least–most" is the spread over
-rounds. Clients and servers share the cores. What limits each is in
+reference on the same machine; the ratio is the median over pairs of rounds that stood beside each
+other in time, and "least–most" is its spread. Clients and servers share the cores. What limits each is in
 [docs/why/performance.md](../docs/why/performance.md).
 
 """

@@ -79,6 +79,7 @@ def in_turn(ours, reference, rounds=ROUNDS):
 
 
 def ratios(mine, theirs):
+    """Of rounds that stood beside each other in time."""
     return [a / b for a, b in zip(mine, theirs)]
 
 

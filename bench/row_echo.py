@@ -26,7 +26,7 @@ def run(folder):
 
     mine, theirs = ([load.per_second for load in side] for side in full)
     shares = ratios(mine, theirs)
-    share = median(mine) / median(theirs)
+    share = median(shares)
     low, low_nginx = ([load.p50_us for load in side] for side in quiet)
     added = [a - b for a, b in zip(low, low_nginx)]
     say(f"echo: {number(median(mine))}/s, nginx {number(median(theirs))}/s")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each further instance of a 100 MB model costs: the growth of the sum of the PSS of all of the
+"""What each further instance of a 100 MB model costs, forked from the function's template: the growth of the sum of the PSS of all of the
 function's processes, which counts each shared page once, however many share it."""
 
 import threading
@@ -10,16 +10,18 @@ from rig import (Connection, Row, Server, below, median, memory_kb, model, npy, 
 
 MOST = 8
 ROUNDS = 2 # each deploys the model; what is measured hardly varies
+TEMPLATE_S = 3  # it loads the model and runs it once
 CASES = (("ResNet-50, 102 MB", "resnet50", (1, 3, 224, 224)),
          ("100 MB of dense layers", "big100", (1, 1024)))
 
 
 def together(server, request, count):
-    """So many requests at once, until so many instances are there."""
+    """So many requests at once."""
     connections = [Connection(server.port) for _ in range(count)]
+    tiers = []
 
     def ask(connection):
-        server.invoke(connection, request)
+        tiers.append(server.invoke(connection, request)[0])
 
     threads = [threading.Thread(target=ask, args=(c,)) for c in connections]
     for thread in threads:
@@ -28,6 +30,8 @@ def together(server, request, count):
         thread.join()
     for connection in connections:
         connection.close()
+    if not {"hot", "warm"}.issuperset(tiers):
+        raise RuntimeError(f"not all were forked from the function's template: {set(tiers)}")
 
 
 def family(server, name):
@@ -44,6 +48,7 @@ def sums(name, shape, count):
                                "model.onnx": model(name)}, 1024)
         request = server.invoke_request(name, packed)
         until(lambda: len(family(server, name)) == 1, "the template")
+        time.sleep(TEMPLATE_S)
         limit = time.monotonic() + 60
         while server.instances(name) < count:
             if time.monotonic() > limit:

@@ -68,7 +68,7 @@ def run(folder):
         before = server.info()["store"]
         put, commits = compare_put(server, folder)
         after = server.info()["store"]
-    share = median(get) / median(static)
+    share = median(ratios(get, static))
     group = sum(put) * SECONDS / max(1, after["commits"] - before["commits"])
     say(f"GET {number(median(get))}/s, nginx {number(median(static))}/s; PUT {number(median(put))}/s, "
         f"commits {number(median(commits))}/s")
@@ -79,5 +79,5 @@ def run(folder):
         Row(f"PUT of 4 KB objects, {CONNECTIONS} connections",
             f"{number(median(put))}/s, {group:.1f} a commit",
             f"SQLite alone, one row a commit: {number(median(commits))}/s",
-            f"{median(put) / median(commits):.2f}", spread(ratios(put, commits))),
+            f"{median(ratios(put, commits)):.2f}", spread(ratios(put, commits))),
     ]

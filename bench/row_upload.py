@@ -80,13 +80,14 @@ def run(folder):
         after = server.info()["store"]
     commits = after["commits"] - before["commits"]
     fsync_ms = (after["fsyncUs"] - before["fsyncUs"]) / max(1, commits) / 1e3
+    share = fsync_ms / (sum(starts) / len(starts))
     starts.sort()
     p50, p99 = median(starts), starts[int(len(starts) * 0.99)]
     say(f"upload to start: p50 {number(p50)} ms, a commit {number(fsync_ms)} ms")
     return [
         Row("upload of 4 KB → its function starts, durable", f"p50 {number(p50)} ms, p99 "
             f"{number(p99)} ms", f"a commit with its fsync: {number(fsync_ms)} ms on average",
-            f"fsync's share {fsync_ms / p50:.0%}", spread(starts, " ms"), "p50 ≤ 2 ms", p50 <= 2),
+            f"fsync's share of the mean: {share:.0%}", spread(starts, " ms"), "p50 ≤ 2 ms", p50 <= 2),
         Row("the same upload → its answer", f"p50 {number(median(answers))} ms", "–", "–",
             spread(answers, " ms")),
     ]
