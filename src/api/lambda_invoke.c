@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "dispatch/dispatch.h"
 #include "format/base64.h"
+#include "format/json.h"
 #include "store/job.h"
 
-#define LOG_TAIL_MAX 4096
+#define LOG_TAIL_MAX       4096
+#define CLIENT_CONTEXT_MAX 3583 // bytes, decoded, as Lambda
 
 // ── synchronous ──
 
@@ -74,11 +76,43 @@ static void request_id_put(struct uuid *id, const struct lambda_call *call)
     memcpy(id->text, call->req->id, sizeof id->text);
 }
 
-static int invoke_sync(struct lambda_call *call, struct function *version)
+// What the caller says of itself and of its trace goes along with the event.
+static int context_read(struct lambda_call *call, char **ret, struct err *err)
 {
+    struct str given = http_request_header(call->req, "X-Amz-Client-Context");
+    struct str trace = http_request_header(call->req, "X-Amzn-Trace-Id");
+    if (given.size == 0 && trace.size == 0) {
+        return 0;
+    }
+    CLEAN(buf_done) struct buf text = BUF_INIT(CLIENT_CONTEXT_MAX);
+    CLEAN_JSON json_t *context = json_object();
+    json_t *client = NULL;
+    struct err why = {0};
+    if (given.size && (base64_decode(given, &text, &why) < 0 ||
+                       json_parse_object(buf_str(&text), &client, &why) < 0)) {
+        return err_aws(err, ERR_INVALID, "InvalidRequestContentException",
+                       "Client context must be a valid Base64-encoded JSON object.");
+    }
+    if (client) {
+        json_put(context, "client", client);
+    }
+    if (trace.size) {
+        json_put_str(context, "trace", str_head(trace, 200));
+    }
+    CLEAN(buf_done) struct buf out = BUF_INIT(4 * CLIENT_CONTEXT_MAX);
+    json_write(context, &out);
+    *ret = buf_steal(&out);
+    return 0;
+}
+
+static int invoke_sync(struct lambda_call *call, struct function *version, struct err *err)
+{
+    char *context = NULL;
+    TRY(context_read(call, &context, err));
     struct bytes *payload = payload_take(call);
     struct job *job = job_new(version, payload);
     bytes_unref(payload);
+    job->context = context;
     request_id_put(&job->request_id, call);
     job->on_settled = invoke_settled;
     job->data = lambda_call_ref(call);
@@ -151,7 +185,7 @@ int lambda_invoke(struct lambda_call *call, struct err *err)
     TRY(lambda_need_version(call, f, &version, err));
     struct str type = http_request_header(call->req, "X-Amz-Invocation-Type");
     if (type.size == 0 || str_eq(type, STR("RequestResponse"))) {
-        return invoke_sync(call, version);
+        return invoke_sync(call, version, err);
     }
     if (str_eq(type, STR("Event"))) {
         return invoke_event(call, version);

@@ -195,7 +195,9 @@ static void runner_gone(struct timer *timer)
     }
     if (r->closed && r->language && r->init != INIT_DONE && !r->kill_wanted) {
         r->ending = r->closed = false;
-        init_failed(r, "Runtime.ExitError", r->reason, NULL);
+        char reason[sizeof r->reason];
+        memcpy(reason, r->reason, sizeof reason);
+        init_failed(r, "Runtime.ExitError", reason, NULL);
         return;
     }
     struct job *job = job_of(r);

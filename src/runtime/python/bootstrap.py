@@ -28,7 +28,7 @@ MAGIC, VERSION = 0x45535552, 1
 BODY_MAX = 128 * 1024
 FDS_MAX = 200
 INLINE_MAX = 16 * 1024
-ANSWER_MAX = 6 * 1024 * 1024
+ANSWER_MAX = 6 * 1024 * 1024 + 100  # as Lambda
 CONFIG_MAX = 1024 * 1024
 TMP_KEPT_MAX = 16 * 1024 * 1024
 SPAWN, SPAWNED, READY, JOBS, RESULT, WALLS = 1, 2, 3, 4, 5, 6
@@ -377,6 +377,10 @@ def after_fork():
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "seed"):
         torch.seed()
+    uuid = sys.modules.get("uuid")
+    if uuid is not None:
+        uuid._last_timestamp = None
+        uuid._generate_time_safe = None  # libuuid's counter is the template's
     for hook in ROUSE.hooks:
         hook()
 
@@ -413,6 +417,7 @@ class Process:
     config = None
     handler = None
     error = None  # (type, message) when the function could not be loaded
+    document = None  # and the whole of it, where there is more to say
     own_sockets = set()
     tmp = ()  # what loading the function left in /tmp
 
@@ -438,10 +443,12 @@ def function_load():
         Process.handler = load_handler(config)
     except InitError as e:
         Process.error = e.args
-        print(f"[ERROR] {e.args[0]}: {e.args[1]}", flush=True)
+        print(f"[ERROR] {e.args[0]}: {e.args[1]}\nTraceback (most recent call last):", flush=True)
+    except SystemExit:
+        raise
     except BaseException as e:  # whatever a module does while it is imported
-        document, lines = document_of(e, "")
-        Process.error = (document["errorType"], document["errorMessage"])
+        Process.document, lines = document_of(e, "")
+        Process.error = (Process.document["errorType"], Process.document["errorMessage"])
         sys.stdout.write(lines)
 
 
@@ -549,8 +556,6 @@ def job_run(job):
     """(failed, answer bytes, errorType, errorMessage)"""
     request_id = job["request_id"]
     LogFormat.request_id = request_id
-    if Process.error:
-        return error_answer(Process.error[0], Process.error[1], request_id)
     try:
         event = json.loads(job["payload"]) if job["payload"] else {}
     except ValueError as e:
@@ -570,22 +575,25 @@ def job_run(job):
         return error_answer("Runtime.MarshalError", f"Unable to marshal response: {e}", request_id)
 
 
-def error_answer(kind, message, request_id):
-    document = {
+def error_document(kind, message, request_id):
+    return {
         "errorMessage": message,
         "errorType": kind,
         "requestId": request_id,
         "stackTrace": [],
     }
+
+
+def error_answer(kind, message, request_id):
+    document = error_document(kind, message, request_id)
     sys.stdout.write(f"[ERROR] {kind}: {message}\n")
     return 1, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def too_large(size, request_id):
+def too_large(request_id):
     return error_answer(
         "Function.ResponseSizeTooLarge",
-        f"Response payload size ({size} bytes) exceeded maximum allowed payload size "
-        f"({ANSWER_MAX} bytes).",
+        f"Response payload size exceeded maximum allowed payload size ({ANSWER_MAX} bytes).",
         request_id,
     )
 
@@ -615,6 +623,11 @@ def result_send(sock, job, failed, answer, began):
 
 
 def instance_serve(sock, spawn, began):
+    if Process.error:
+        kind, message = Process.error
+        document = Process.document or error_document(kind, message, "")
+        send_ready(sock, began, (kind, json.dumps(document)))
+        os._exit(1)
     after_fork()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     send_ready(sock, began)
@@ -631,7 +644,7 @@ def instance_serve(sock, spawn, began):
             start = time.monotonic()
             failed, answer = job_run(job)
             if len(answer) > ANSWER_MAX:
-                failed, answer = too_large(len(answer), job["request_id"])
+                failed, answer = too_large(job["request_id"])
             sys.stdout.flush()
             sys.stderr.flush()
             if served % 64 == 0:
