@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// How processes of functions begin: roots are executed, all else is asked of a template, on its control
+// socket, with a configuration and a log of its own.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/wire.h"
+#include "worker/spawn_config.h"
+#include "worker/template_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CONFIG_MAX (64 * 1024)
+
+// ── programs ──
+
+static int pair_new(int pair[2], struct err *err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot make a socket pair");
+    }
+    fcntl(pair[1], F_SETFL, fcntl(pair[1], F_GETFL) & ~O_NONBLOCK); // theirs blocks
+    return 0;
+}
+
+static void child_ended(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct child *child = CONTAINER_OF(watch, struct child, watch);
+    siginfo_t info;
+    waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG);
+    loop_unwatch(child->owner->loop, watch);
+    close(watch->fd);
+    list_remove(&child->link);
+    free(child);
+}
+
+static int child_watch(struct templates *owner, pid_t pid, struct err *err)
+{
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) {
+        return err_errno(err, ERR_IO, errno, "cannot watch process %d", (int)pid);
+    }
+    struct child *child = NEW(struct child);
+    child->owner = owner;
+    child->watch = (struct watch){.fd = fd, .on_ready = child_ended};
+    list_push_back(&owner->children, &child->link);
+    return loop_watch(owner->loop, &child->watch, EPOLLIN, err);
+}
+
+// What a runtime is started with can be read by every function that runs in it, so the server's own
+// environment stays here but for these.
+static char **environment_new(const char *jail)
+{
+    static const char *const kept[] = {"PATH=",
+                                       "HOME=",
+                                       "LANG=",
+                                       "LC_ALL=",
+                                       "TZ=",
+                                       "GLIBC_TUNABLES=",
+                                       "LD_LIBRARY_PATH=",
+                                       "ROUSE_ONNXRUNTIME=",
+                                       "ROUSE_SANDBOX=",
+                                       "PYTHONHOME=",
+                                       "VIRTUAL_ENV=",
+                                       "ASAN_OPTIONS=",
+                                       "LSAN_OPTIONS=",
+                                       "UBSAN_OPTIONS=",
+                                       "TSAN_OPTIONS="};
+    char **env = mem_alloc((ARRAY_SIZE(kept) + 2) * sizeof *env);
+    size_t count = 0;
+    if (jail) {
+        env[count++] = (char *)(uintptr_t)jail;
+    }
+    for (char **at = environ; *at; at++) {
+        for (size_t i = 0; i < ARRAY_SIZE(kept) && count <= ARRAY_SIZE(kept); i++) {
+            if (str_starts(str_of(*at), str_of(kept[i]))) {
+                env[count++] = *at;
+            }
+        }
+    }
+    return env;
+}
+
+// The process gets the socket as descriptor 3, a clean signal state and a session of its own, so
+// that the terminal's interrupt reaches the server alone.
+static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, fd, 3);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    CLEAN_MEM char *library = NULL;
+    struct err absent = {0};
+    (void)!runtime_file("librouse-jail.so", &library, &absent); // without: no walls, and told
+    CLEAN_MEM char *jail = library ? mem_printf("ROUSE_JAIL=%s", library) : NULL;
+    CLEAN_MEM void *env = environment_new(jail);
+    int rc = posix_spawn(ret, argv[0], &actions, &attributes, argv, env);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return rc ? err_errno(err, ERR_IO, rc, "cannot run %s", argv[0]) : 0;
+}
+
+static int root_start(struct templates *owner, const struct runtime_program *program,
+                      struct template **ret, struct err *err)
+{
+    int pair[2];
+    TRY(pair_new(pair, err));
+    char *argv[RUNTIME_ARGS_MAX + 2] = {NULL};
+    size_t count = 1;
+    argv[0] = program->argv[0] ? program->argv[0] : owner->runner;
+    for (; count < RUNTIME_ARGS_MAX && program->argv[count]; count++) {
+        argv[count] = program->argv[count];
+    }
+    char number[] = "3";
+    argv[count] = number;
+    pid_t pid = 0;
+    int rc = program_run(argv, pair[1], &pid, err);
+    close(pair[1]);
+    if (rc < 0) {
+        close(pair[0]);
+        return rc;
+    }
+    struct template *t = template_new(owner, NULL, program->key);
+    t->watch.fd = pair[0];
+    rc = child_watch(owner, pid, err);
+    rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
+    if (rc < 0) {
+        template_free(t);
+        return rc;
+    }
+    if (program->notice) {
+        log_notice("%s", program->notice);
+    }
+    *ret = t;
+    return 0;
+}
+
+int template_root(struct templates *owner, const struct runtime_program *program,
+                  struct template **ret, struct err *err)
+{
+    *ret = map_get(&owner->roots, str_of(program->key));
+    return *ret ? 0 : root_start(owner, program, ret, err);
+}
+
+// ── forks ──
+
+// Appended to by the runtime, taken and cut by us: nobody waits for a reader, nothing is lost when
+// the process dies.
+static int log_file(struct err *err)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0) {
+        fd_clean(&fd);
+        return err_errno(err, ERR_IO, errno, "cannot make a log file");
+    }
+    return fd;
+}
+
+static void config_write(const struct templates *owner, const struct function *f,
+                         const struct runtime_program *program, bool stock, struct buf *out)
+{
+    struct spawn_identity identity = {.region = owner->region,
+                                      .endpoint = owner->endpoint,
+                                      .stock = stock,
+                                      .grouped = owner->options.cgroups != NULL};
+    if (owner->options.identify) {
+        owner->options.identify(owner->options.ctx, f, &identity);
+    }
+    spawn_config_write(out, f, program, &identity);
+}
+
+void templates_config(struct templates *owner, const struct function *f, struct buf *out)
+{
+    config_write(owner, f, NULL, false, out);
+}
+
+int64_t templates_idle_us(const struct templates *owner)
+{
+    return owner->options.idle_us;
+}
+
+static int config_file(const struct templates *owner, const struct function *f,
+                       const struct runtime_program *program, bool stock, struct err *err)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
+    config_write(owner, f, program, stock, &text);
+    return wire_memfd("config", buf_str(&text), err);
+}
+
+static void spawn_write(struct wire_message *m, enum wire_role role, const struct function *f,
+                        bool config)
+{
+    const char *fallback = config ? "" : "model.yaml";
+    struct wire_spawn spawn = {
+        .role = role,
+        .function = str_of(f->name),
+        .package = str_of(f->package),
+        .prepared = str_of(f->prepared ? f->prepared : ""),
+        .handler = str_of(f->handler && *f->handler ? f->handler : fallback),
+        .memory_mb = f->memory_mb,
+        .threads = 1,
+    };
+    wire_put_spawn(m, &spawn);
+}
+
+int template_ask(struct template *from, uint32_t role, const struct function *f,
+                 const struct runtime_program *program, struct spawn *spawn, int *ret_fd,
+                 int *ret_log_fd, struct err *err)
+{
+    bool config = program->config;
+    CLEAN_FD int log_fd = config ? log_file(err) : -1;
+    CLEAN_FD int config_fd =
+        log_fd >= 0 ? config_file(from->owner, f, program, spawn && spawn->stock, err) : -1;
+    if (config && (log_fd < 0 || config_fd < 0)) {
+        return err->code;
+    }
+    int pair[2];
+    TRY(pair_new(pair, err));
+    CLEAN(wire_message_done) struct wire_message m;
+    wire_message_init(&m, WIRE_SPAWN);
+    spawn_write(&m, role, f, config);
+    m.fds[m.fd_count++] = pair[1]; // closed with the message
+    if (config) {
+        m.fds[m.fd_count++] = fcntl(log_fd, F_DUPFD_CLOEXEC, 0);
+        m.fds[m.fd_count++] = config_fd;
+        config_fd = -1;
+    }
+    int rc = wire_send(from->watch.fd, &m, err);
+    if (rc < 0) {
+        close(pair[0]);
+        return rc;
+    }
+    struct spawning *s = NEW(struct spawning);
+    s->spawn = spawn;
+    s->made = role == WIRE_TEMPLATE ? mem_dup(f->revision) : NULL;
+    if (spawn) {
+        spawn->pending = s;
+    }
+    list_push_back(&from->spawnings, &s->link);
+    template_used(from);
+    *ret_fd = pair[0];
+    *ret_log_fd = log_fd;
+    log_fd = -1;
+    return 0;
+}
+
+void template_children_forget(struct templates *owner)
+{
+    LIST_EACH(child, &owner->children, struct child, link)
+    {
+        loop_unwatch(owner->loop, &child->watch);
+        close(child->watch.fd);
+        free(child);
+    }
+}
