@@ -36,6 +36,7 @@ struct http_handler {
     void (*on_body)(struct http_request *req, struct str piece); // NULL: the body is dropped
     void (*on_end)(struct http_request *req);                    // required
     void (*on_closed)(struct http_request *req);                 // NULL: nothing to free
+    void (*on_room)(struct http_request *req); // see http_stream_full; NULL: nobody waits for it
 };
 
 // Whose a connection is that somebody else accepted (http_server_adopt). Embedded in the adopter's
@@ -76,6 +77,11 @@ struct str http_request_trailer(const struct http_request *req, const char *name
 // when the reply cannot be sent. From on_end on.
 void http_request_watch(struct http_request *req);
 
+// No more of the body, please: the client has to wait, and so have its bytes. In effect when the
+// callback returns; on_end waits, too.
+void http_body_pause(struct http_request *req);
+void http_body_resume(struct http_request *req); // safe at any time
+
 // Reply headers. `name` is a constant; `value` is copied. Before the reply call.
 void http_reply_header(struct http_request *req, const char *name, const char *value);
 
@@ -97,6 +103,9 @@ void http_reply_head(struct http_request *req, int status, uint64_t content_leng
 // waiting to be sent (try again from a timer).
 void http_stream_start(struct http_request *req, int status);
 MUST_CHECK int http_stream_write(struct http_request *req, struct str piece, struct err *err);
+// Whether the next write would be refused. Where it says so, on_room is called once when half of what
+// waits has been sent (not if the client goes away first).
+bool http_stream_full(struct http_request *req);
 void http_stream_end(struct http_request *req);
 
 struct http_options {

@@ -47,6 +47,22 @@ static void request_resume(struct request *r)
     }
 }
 
+// ── bodies ──
+
+void http_body_pause(struct http_request *req)
+{
+    request_of(req)->paused = true;
+}
+
+void http_body_resume(struct http_request *req)
+{
+    struct request *r = request_of(req);
+    r->paused = false;
+    if (r->phase == REQUEST_BODY) {
+        request_resume(r);
+    }
+}
+
 // ── headers ──
 
 void http_reply_header(struct http_request *req, const char *name, const char *value)
@@ -204,6 +220,12 @@ static ssize_t stream_read(void *ctx, uint64_t at, char *out, size_t room)
     size = size < room ? size : room;
     memcpy(out, r->waiting.at + r->sent, size);
     r->sent += size;
+    if (r->full && r->waiting.size - r->sent <= REQUEST_STREAM_MAX / 2) {
+        r->full = false;
+        if (r->handler->on_room) {
+            r->handler->on_room(&r->pub);
+        }
+    }
     return (ssize_t)size;
 }
 
@@ -238,6 +260,13 @@ int http_stream_write(struct http_request *req, struct str piece, struct err *er
         request_resume(r);
     }
     return 0;
+}
+
+bool http_stream_full(struct http_request *req)
+{
+    struct request *r = request_of(req);
+    r->full = !r->gone && r->waiting.size - r->sent > REQUEST_STREAM_MAX;
+    return r->full;
 }
 
 void http_stream_end(struct http_request *req)

@@ -54,7 +54,9 @@ struct request {
     bool suspended; // MHD leaves the connection alone until it is resumed
     bool gone;      // the client, or the connection, is no more
     bool replied;
+    bool paused; // the body is to wait
     bool stream, stream_ended;
+    bool full;        // somebody waits for room in the stream
     bool watched;     // its client is
     uint64_t dropped; // bytes of the body that nobody wanted
 

@@ -277,9 +277,25 @@ static enum MHD_Result request_begin(struct request *r, const char *method, cons
     return r->replied && (large || waits) ? request_queue(r) : MHD_YES;
 }
 
+// What MHD has at hand meanwhile stays there: it comes again when the connection is resumed.
+static enum MHD_Result body_wait(struct request *r)
+{
+    if (!r->suspended) {
+        r->suspended = true;
+        MHD_suspend_connection(r->mhd);
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result request_body(struct request *r, const char *data, size_t *size)
 {
     struct str piece = {data, *size};
+    if (r->gone) {
+        return MHD_NO; // its origin is closed
+    }
+    if (r->paused && !r->replied) {
+        return body_wait(r);
+    }
     *size = 0; // all of it is taken
     if (r->replied || !r->handler->on_body) {
         r->dropped += piece.size;
@@ -288,7 +304,7 @@ static enum MHD_Result request_body(struct request *r, const char *data, size_t 
     r->inside = true;
     r->handler->on_body(&r->pub, piece);
     r->inside = false;
-    return MHD_YES;
+    return r->paused && !r->replied ? body_wait(r) : MHD_YES;
 }
 
 static enum MHD_Result request_end(struct request *r)
