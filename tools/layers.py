@@ -7,6 +7,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What users carry along in projects of their own, so that it may not name folders of ours.
+CARRIED = ("runtime/c", "cli/templates")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 
 
@@ -41,6 +43,8 @@ def check_file(path, folders, libraries):
         where = f"src/{relative}:{number}"
         if ours:
             target = ours.split("/")[0] if "/" in ours else None
+            if any(relative.is_relative_to(folder) for folder in CARRIED):
+                continue
             if target is None:
                 yield f'{where}: "{ours}" must name its folder'
             elif target not in folders[owner] | {owner, "base"}:
