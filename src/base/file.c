@@ -80,3 +80,14 @@ int file_make_dir(const char *path, unsigned mode, struct err *err)
     }
     return 0;
 }
+
+int file_make_parent(const char *path, unsigned mode, struct err *err)
+{
+    CLEAN_MEM char *folder = mem_dup(path);
+    char *slash = strrchr(folder, '/');
+    if (!slash || slash == folder) {
+        return 0;
+    }
+    *slash = 0;
+    return file_make_dir(folder, mode, err);
+}

@@ -14,3 +14,5 @@ MUST_CHECK int file_write(const char *path, struct str bytes, unsigned mode, str
 
 // mkdir -p. What is there already is fine when it is a folder.
 MUST_CHECK int file_make_dir(const char *path, unsigned mode, struct err *err);
+// file_make_dir of the folder that the path lies in.
+MUST_CHECK int file_make_parent(const char *path, unsigned mode, struct err *err);

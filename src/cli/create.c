@@ -13,65 +13,58 @@
 #include <unistd.h>
 
 #define NAME_MAX_SIZE 40
-#define TEMPLATE_MAX  16
 #define FILE_SIZE_MAX (256 * 1024)
 
 static const struct option options[] = {
-    {"template", 't', "NAME", "onnx-image-classifier (the only one so far)"},
+    {"template", 't', "NAME", "one of those above"},
     {"path", 'p', "DIR", "folder to make; its last part is the name unless --name says another"},
     {"name", 'n', "NAME", "name of the service, and of its buckets"},
-    {"model", 'm', "FILE", "an ONNX model to copy into the project"},
-    {"labels", 'l', "FILE", "names of its classes to copy, one a line"},
+    {"model", 'm', "FILE", "a model to copy into the project (templates of models)"},
+    {"labels", 'l', "FILE", "names of its classes to copy, one a line (templates of models)"},
     {"json", 0, NULL, "print JSON"},
 };
 
-// What {{…}} in a template stands for.
+struct create_template {
+    const char *name;   // its folder in the embedded files
+    const char *invoke; // what follows "rouse invoke "
+    const char *model;  // where --model FILE goes, "" for its own name; NULL: it has no model
+};
+
+static const struct create_template templates[] = {
+    {"aws-python3", "-f hello -d '{\"name\": \"you\"}'", NULL},
+    {"aws-nodejs", "-f hello -d '{\"name\": \"you\"}'", NULL},
+    {"aws-provided-c", "-f hello -d '{\"name\": \"you\"}'", NULL},
+    {"aws-go", "-f hello -d '{\"name\": \"you\"}'", NULL},
+    {"onnx-image-classifier", "-f classify -p picture.jpg", ""},
+};
+
+// What a template is filled in with: its own name stands for the project's, {{…}} for the rest.
 struct project {
-    const char *template, *path;
+    const struct create_template *template;
+    const char *path;
     char *name;
     const char *model_file, *labels_file; // to be copied, or NULL
     const char *model;                    // its name in the project
+    char *python;                         // runtime of functions in Python
 };
 
-static size_t template_names(const char *names[TEMPLATE_MAX], char *keep[TEMPLATE_MAX])
+static int find_template(const char *name, const struct create_template **ret, struct err *err)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < embedded_count && count < TEMPLATE_MAX; i++) {
-        struct str rest = str_of(embedded_files[i].name);
-        struct str name = str_cut(&rest, '/');
-        if (count == 0 || !str_eq(name, str_of(names[count - 1]))) {
-            keep[count] = str_dup(name);
-            names[count] = keep[count];
-            count++;
+    const char *names[ARRAY_SIZE(templates)];
+    CLEAN(buf_done) struct buf all = BUF_INIT(4096);
+    for (size_t i = 0; i < ARRAY_SIZE(templates); i++) {
+        names[i] = templates[i].name;
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+        if (name && strcmp(names[i], name) == 0) {
+            *ret = &templates[i];
+            return 0;
         }
     }
-    return count;
-}
-
-static int check_template(const char *name, struct err *err)
-{
-    const char *names[TEMPLATE_MAX];
-    char *keep[TEMPLATE_MAX] = {0};
-    size_t count = template_names(names, keep);
-    CLEAN(buf_done) struct buf all = BUF_INIT(4096);
-    bool known = false;
-    for (size_t i = 0; i < count; i++) {
-        known = known || (name && strcmp(names[i], name) == 0);
-        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-    }
-    const char *meant = name ? nearest_word(str_of(name), names, count) : NULL;
-    int rc = 0;
-    if (!name) {
-        rc = err_set(err, ERR_INVALID, "--template is missing; there is %s", buf_text(&all));
-    } else if (!known) {
-        rc = err_set(err, ERR_INVALID, "there is no template \"%s\"%s%s%s; there is %s", name,
-                     meant ? ", did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "",
-                     buf_text(&all));
-    }
-    for (size_t i = 0; i < count; i++) {
-        free(keep[i]);
-    }
-    return rc;
+    const char *meant = name ? nearest_word(str_of(name), names, ARRAY_SIZE(names)) : NULL;
+    return !name ? err_set(err, ERR_INVALID, "--template is missing; there are %s", buf_text(&all))
+                 : err_set(err, ERR_INVALID, "there is no template \"%s\"%s%s%s; there are %s",
+                           name, meant ? ", did you mean \"" : "", meant ? meant : "",
+                           meant ? "\"?" : "", buf_text(&all));
 }
 
 // The last part of the path in lower case, other characters as '-'.
@@ -111,10 +104,20 @@ static int check_name(const char *name, struct err *err)
                           name, NAME_MAX_SIZE);
 }
 
+// The system's own Python, so that the function runs with what it asks for: /usr/bin/python3 is a link
+// to python3.N.
+static char *python_runtime(void)
+{
+    char target[64];
+    ssize_t size = readlink("/usr/bin/python3", target, sizeof target);
+    struct str name = str_n(target, size > 0 && size < (ssize_t)sizeof target ? (size_t)size : 0);
+    return str_starts(name, STR("python3.")) ? str_dup(name) : mem_dup("python3.12");
+}
+
 static const char *value_of(const struct project *project, struct str key)
 {
-    if (str_eq(key, STR("name"))) {
-        return project->name;
+    if (str_eq(key, STR("python"))) {
+        return project->python;
     }
     if (str_eq(key, STR("model"))) {
         return project->model;
@@ -135,7 +138,18 @@ static const char *value_of(const struct project *project, struct str key)
     return NULL;
 }
 
-static void fill_in(const struct project *project, struct str text, struct buf *out)
+static void put_name(const struct project *project, struct str text, struct buf *out)
+{
+    struct str own = str_of(project->template->name);
+    for (ptrdiff_t at; (at = str_find_str(text, own)) >= 0;) {
+        buf_add_str(out, str_head(text, (size_t)at));
+        buf_add_text(out, project->name);
+        text = str_skip(text, (size_t)at + own.size);
+    }
+    buf_add_str(out, text);
+}
+
+static void put_values(const struct project *project, struct str text, struct buf *out)
 {
     for (ptrdiff_t at; (at = str_find_str(text, STR("{{"))) >= 0;) {
         buf_add_str(out, str_head(text, (size_t)at));
@@ -171,29 +185,37 @@ static int copy_file(const char *from, const char *to, struct err *err)
     }
 }
 
+static int write_file(const struct project *project, struct str name, const char *text,
+                      struct err *err)
+{
+    CLEAN_MEM char *path = mem_printf("%s/" STR_FMT, project->path, STR_ARG(name));
+    CLEAN(buf_done) struct buf named = BUF_INIT(FILE_SIZE_MAX);
+    CLEAN(buf_done) struct buf whole = BUF_INIT(FILE_SIZE_MAX);
+    put_name(project, str_of(text), &named);
+    put_values(project, buf_str(&named), &whole);
+    if (access(path, F_OK) == 0) {
+        return err_set(err, ERR_EXISTS, "%s is there already and was left as it is", path);
+    }
+    return file_write(path, buf_str(&whole), 0644, err);
+}
+
 static int write_files(const struct project *project, json_t *files, struct err *err)
 {
-    CLEAN_MEM char *prefix = mem_printf("%s/", project->template);
+    CLEAN_MEM char *prefix = mem_printf("%s/", project->template->name);
     for (size_t i = 0; i < embedded_count; i++) {
         struct str name = str_of(embedded_files[i].name);
-        if (!str_starts(name, str_of(prefix))) {
-            continue;
+        if (str_starts(name, str_of(prefix))) {
+            name = str_skip(name, strlen(prefix));
+            TRY(write_file(project, name, embedded_files[i].text, err));
+            json_array_append_new(files, json_from_str(name));
         }
-        name = str_skip(name, strlen(prefix));
-        CLEAN_MEM char *path = mem_printf("%s/" STR_FMT, project->path, STR_ARG(name));
-        CLEAN(buf_done) struct buf text = BUF_INIT(FILE_SIZE_MAX);
-        fill_in(project, str_of(embedded_files[i].text), &text);
-        if (access(path, F_OK) == 0) {
-            return err_set(err, ERR_EXISTS, "%s is there already and was left as it is", path);
-        }
-        TRY(file_write(path, buf_str(&text), 0644, err));
-        json_array_append_new(files, json_from_str(name));
     }
     const char *const copies[][2] = {{project->model_file, project->model},
                                      {project->labels_file, "labels.txt"}};
     for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
         CLEAN_MEM char *path = mem_printf("%s/%s", project->path, copies[i][1]);
         if (copies[i][0]) {
+            TRY(file_make_parent(path, 0755, err));
             TRY(copy_file(copies[i][0], path, err));
             json_array_append_new(files, json_from_str(str_of(copies[i][1])));
         }
@@ -206,6 +228,10 @@ static int check_sources(const struct project *project, struct err *err)
     const char *const files[] = {project->model_file, project->labels_file};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         struct stat st;
+        if (files[i] && !project->template->model) {
+            return err_set(err, ERR_INVALID, "%s has no model: --model and --labels are for others",
+                           project->template->name);
+        }
         if (files[i] && (stat(files[i], &st) < 0 || !S_ISREG(st.st_mode))) {
             return err_set(err, ERR_NOT_FOUND, "there is no file %s", files[i]);
         }
@@ -219,27 +245,34 @@ static int check_sources(const struct project *project, struct err *err)
 static void print_next_steps(const struct project *project)
 {
     printf("%s✔%s Project \"%s\" created in %s from template %s\n", terminal_on(GREEN, false),
-           terminal_off(false), project->name, project->path, project->template);
-    if (!project->model_file) {
+           terminal_off(false), project->name, project->path, project->template->name);
+    if (project->template->model && !project->model_file) {
         printf("\nPut your model there as %s/%s and, if it has classes, their names into\n"
                "labels.txt (see model.yaml). Then:\n",
                project->path, project->model);
     }
-    printf("\n  cd %s\n  rouse deploy\n", project->path);
+    printf("\n  cd %s\n  rouse deploy\n  rouse invoke %s\n", project->path,
+           project->template->invoke);
+}
+
+static void project_done(struct project *project)
+{
+    free(project->name);
+    free(project->python);
 }
 
 static int run(const struct args *args, struct err *err)
 {
-    struct project project = {.template = args_get(args, "template"),
-                              .path = args_get(args, "path"),
+    CLEAN(project_done)
+    struct project project = {.path = args_get(args, "path"),
                               .model_file = args_get(args, "model"),
                               .labels_file = args_get(args, "labels"),
                               .model = "model.onnx"};
-    TRY(check_template(project.template, err));
+    TRY(find_template(args_get(args, "template"), &project.template, err));
     const char *name = args_get(args, "name");
-    project.path = project.path ? project.path : name ? name : project.template;
-    CLEAN_MEM char *made = name ? mem_dup(name) : name_of_path(project.path);
-    project.name = made;
+    project.path = project.path ? project.path : name ? name : project.template->name;
+    project.name = name ? mem_dup(name) : name_of_path(project.path);
+    project.python = python_runtime();
     TRY(check_name(project.name, err));
     if (project.model_file) {
         const char *slash = strrchr(project.model_file, '/');
@@ -265,9 +298,14 @@ const struct verb verb_create = {
     .name = "create",
     .usage = "--template NAME --path DIR [--name NAME] [--model FILE] [--labels FILE]",
     .summary = "write a small commented project",
-    .details =
-        "With --model the project is ready for rouse deploy; without, it says where your model "
-        "goes. Files that\nare there already are never overwritten.",
+    .details = "Templates:\n\n"
+               "- aws-python3: a function in Python\n"
+               "- aws-nodejs: a function in JavaScript\n"
+               "- aws-provided-c: a function in C, with nothing but libc\n"
+               "- aws-go: a function in Go\n"
+               "- onnx-image-classifier: an ONNX model that classifies pictures, no code\n\n"
+               "With --model a model's project is ready for rouse deploy; without, it says where "
+               "your model goes.\nFiles that are there already are never overwritten.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

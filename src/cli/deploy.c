@@ -3,6 +3,7 @@
 // a function that is not there. The steps are deploy_package.c, deploy_role.c,
 // deploy_function.c and deploy_events.c.
 #include "cli/deploy.h"
+#include "cli/hooks.h"
 #include "config/quantity.h"
 #include "format/json.h"
 #include "base/clock.h"
@@ -40,8 +41,10 @@ void deploy_changed(struct deploy *deploy, const char *fmt, ...)
 
 static int steps(struct deploy *deploy, struct err *err)
 {
+    TRY(hooks_run(deploy->service, HOOK_BEFORE_PACKAGE, err));
     terminal_status("Packaging");
     TRY(deploy_package(deploy, err));
+    TRY(hooks_run(deploy->service, HOOK_BEFORE_DEPLOY, err));
     TRY(project_state_get(&deploy->remote, deploy->service, &deploy->state, err));
     deploy->next = json_deep_copy(deploy->state);
     json_put_str(deploy->next, "service", str_of(deploy->service->service));
@@ -52,10 +55,10 @@ static int steps(struct deploy *deploy, struct err *err)
     TRY(deploy_functions(deploy, err));
     TRY(deploy_notifications(deploy, err));
     TRY(deploy_prune(deploy, err));
-    if (json_equal(deploy->state, deploy->next)) {
-        return 0;
+    if (!json_equal(deploy->state, deploy->next)) {
+        TRY(project_state_put(&deploy->remote, deploy->service, deploy->next, err));
     }
-    return project_state_put(&deploy->remote, deploy->service, deploy->next, err);
+    return hooks_run(deploy->service, HOOK_AFTER_DEPLOY, err);
 }
 
 static void print_json(const struct deploy *deploy)
@@ -149,6 +152,7 @@ static int run(const struct args *args, struct err *err)
     int64_t began_us = clock_mono_us();
     CLEAN(serverless_free_clean) struct serverless *service = NULL;
     TRY(project_load(args, &service, err));
+    hooks_warn(service);
     CLEAN(deploy_done)
     struct deploy deploy = {.args = args,
                             .service = service,

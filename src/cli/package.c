@@ -153,21 +153,10 @@ static int add_to_zip(zip_t *zip, const char *dir, const struct package_file *fi
     return 0;
 }
 
-static int make_parent(const char *path, struct err *err)
-{
-    CLEAN_MEM char *folder = mem_dup(path);
-    char *slash = strrchr(folder, '/');
-    if (!slash || slash == folder) {
-        return 0;
-    }
-    *slash = 0;
-    return file_make_dir(folder, 0755, err);
-}
-
 int package_write(const char *dir, const struct package_list *list, const char *path,
                   struct err *err)
 {
-    TRY(make_parent(path, err));
+    TRY(file_make_parent(path, 0755, err));
     int code = 0;
     zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
     if (!zip) {

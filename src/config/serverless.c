@@ -302,6 +302,32 @@ static int read_functions(struct serverless *service, const struct tree_node *ro
 
 // ---- the service
 
+// custom.scripts of serverless-plugin-scripts: commands around what a deployment does.
+static int read_hooks(struct serverless *service, const struct tree_node *root, struct err *err)
+{
+    const struct tree_node *scripts = tree_get(tree_get(root, "custom"), "scripts");
+    const struct tree_node *hooks = tree_get(scripts, "hooks");
+    size_t count = 0;
+    for (const struct tree_node *n = tree_child(hooks); n; n = tree_next(n)) {
+        count += count_of(n);
+    }
+    service->hooks = tree_alloc(service->tree, (count + 1) * sizeof *service->hooks);
+    for (const struct tree_node *n = tree_child(hooks); n; n = tree_next(n)) {
+        bool is_list = n->yaml.kind == YAML_LIST;
+        const struct tree_node *command = is_list ? tree_child(n) : n;
+        for (size_t i = count_of(n); i > 0; i--, command = tree_next(command)) {
+            const char *text = text_of(command, NULL);
+            if (!text) {
+                return tree_fail(err, command, "custom.scripts.hooks: must be a command, is %s",
+                                 yaml_kind_name(command->yaml.kind));
+            }
+            service->hooks[service->hook_count++] =
+                (struct serverless_hook){.when = n->yaml.key.at, .command = text};
+        }
+    }
+    return 0;
+}
+
 static int check_name(const struct tree_node *node, const char *what, const char *text,
                       struct err *err)
 {
@@ -375,6 +401,7 @@ static int read_service(struct serverless *service, const struct tree_node *root
     service->use_dotenv = truth_in(root, "useDotenv", false);
     TRY(read_statements(service, provider, err));
     read_package(service->tree, tree_get(root, "package"), &service->package);
+    TRY(read_hooks(service, root, err));
     return read_functions(service, root, err);
 }
 

@@ -51,6 +51,12 @@ struct serverless_function {
     struct serverless_package package;
 };
 
+struct
+    serverless_hook { // custom.scripts.hooks: a command of the shell, run in the service's folder
+    const char *when; // "before:package:createDeploymentArtifacts"
+    const char *command;
+};
+
 struct serverless {
     const char *path, *dir; // of the file; dir is "." or a path
     const char *service, *stage, *region;
@@ -59,6 +65,8 @@ struct serverless {
     struct serverless_function *functions; // in the file's order
     size_t function_count;
     struct serverless_package package;
+    struct serverless_hook *hooks;
+    size_t hook_count;
     bool use_dotenv;
     char *ignored;     // "functions.a.vpc (line 12), provider.tracing (line 4)", or NULL
     char *unknown;     // unknown keys where configValidationMode says warn, one a line, or NULL

@@ -101,6 +101,15 @@ json_t *serverless_to_json(const struct serverless *service)
     if (package->artifact || package->pattern_count || package->individually_given) {
         json_put(object, "package", package_to_json(package));
     }
+    if (service->hook_count) {
+        json_t *hooks = json_array();
+        for (size_t i = 0; i < service->hook_count; i++) {
+            json_t *hook = json_object();
+            put_text(hook, service->hooks[i].when, service->hooks[i].command);
+            json_array_append_new(hooks, hook);
+        }
+        json_put(object, "hooks", hooks);
+    }
     put_text(object, "ignored", service->ignored);
     put_text(object, "unknown", service->unknown);
     return object;

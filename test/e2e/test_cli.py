@@ -112,7 +112,7 @@ def test_help_and_version(cli):
     (["invoke", "-f", "x", "-d", "{}", "-p", "f"], "not both"),
     (["logs", "-f", "x", "--startTime", "soon"], "neither a time back"),
     (["model", "look", "x"], "rouse model"),
-    (["create"], "--template is missing"),
+    (["create"], "--template is missing; there are aws-python3"),
     (["create", "--template", "onnx-image-clasifier"], 'did you mean "onnx-image-classifier"?'),
     (["create", "--template", "onnx-image-classifier", "--path", "x", "--name", "A B"], "cannot be a name"),
     (["help", "invok"], 'did you mean "invoke"?'),
