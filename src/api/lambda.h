@@ -143,6 +143,12 @@ struct lambda_invoke_config *lambda_config_find(const struct lambda_function *f,
                                                 struct str qualifier);
 int lambda_not_found(const struct lambda_call *call, struct err *err); // for the name and qualifier
 
+// Inside: the entry of that name, made when there is none; what it is of a function that is gone.
+struct lambda_function *lambda_entry(struct lambda *lambda, const char *name);
+void lambda_entry_clear(struct lambda_function *f);
+void lambda_turn_take(struct lambda_function *f, struct lambda_turn *turn);
+void lambda_turn_end(struct lambda_function *f);
+
 // Waits until nobody else changes the function, then calls on_turn; the turn ends with the reply. A
 // function of that name need not exist.
 void lambda_take_turn(struct lambda_call *call,
@@ -182,6 +188,9 @@ void lambda_change_free(struct lambda_change *change); // instead of lambda_writ
 // `done` for changes whose answer is known before: change->status and change->answer (NULL: empty).
 void lambda_change_answer(struct lambda_change *change);
 void lambda_text_set(char **field, const char *value); // copies
+// The dispatcher is told of all versions again: something that belongs to them all has changed.
+void lambda_versions_tell(struct lambda_function *f);
+void lambda_invoke_config_put(struct lambda_function *f, struct lambda_invoke_config *config);
 
 // Begins preparing what needs it: a latest that is PENDING, or an update. When it has ended the states
 // change as they should.

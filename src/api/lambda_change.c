@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// A change of a function: first in the store, then in memory, then for the dispatcher.
+#include "api/lambda.h"
+#include "base/check.h"
+#include "core/uuid.h"
+#include "dispatch/dispatch.h"
+#include "observe/logs.h"
+
+struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_function *f,
+                                        const char *name, struct lambda_call *call)
+{
+    struct lambda_change *change = NEW(struct lambda_change);
+    change->lambda = lambda;
+    change->call = call ? lambda_call_ref(call) : NULL;
+    change->name = mem_dup(name);
+    change->reserved = f ? f->reserved : -1;
+    change->last_version = f ? f->last_version : 0;
+    change->update_status = f ? f->update_status : FUNCTION_UPDATE_SUCCESSFUL;
+    if (f) {
+        lambda_text_set(&change->tags, f->tags);
+        lambda_text_set(&change->policy, f->policy);
+        lambda_text_set(&change->update_reason, f->update_reason);
+        lambda_text_set(&change->update_code, f->update_code);
+    }
+    return change;
+}
+
+static void invoke_config_free(struct lambda_invoke_config *config)
+{
+    if (config) {
+        free(config->qualifier);
+        free(config->on_success);
+        free(config->on_failure);
+        free(config);
+    }
+}
+
+void lambda_change_free(struct lambda_change *change)
+{
+    lambda_call_unref(change->call);
+    function_unref(change->latest);
+    function_unref(change->update);
+    function_unref(change->publish);
+    for (size_t i = 0; i < change->replace_count; i++) {
+        function_unref(change->replace[i]);
+    }
+    invoke_config_free(change->config);
+    json_decref(change->answer);
+    free(change->replace);
+    free(change->name);
+    free(change->drop_version);
+    free(change->config_drop);
+    free(change->tags);
+    free(change->policy);
+    free(change->update_reason);
+    free(change->update_code);
+    free(change);
+}
+
+// Store thread: reads what the core thread leaves alone until on_done.
+static int change_run_head(struct lambda_change *c, struct db *db, struct err *err)
+{
+    struct function_head head = {
+        .name = str_of(c->name),
+        .tags = str_of(c->tags),
+        .policy = str_of(c->policy),
+        .reserved = c->reserved,
+        .last_version = c->last_version,
+        .update = c->update_status,
+        .update_reason = str_of(c->update_reason),
+        .update_code = str_of(c->update_code),
+    };
+    return function_head_put(db, &head, err);
+}
+
+static int change_run_config(struct lambda_change *c, struct db *db, struct err *err)
+{
+    struct function_invoke row = {
+        .name = str_of(c->name),
+        .qualifier = str_of(c->config->qualifier),
+        .retries = c->config->retries,
+        .event_age_s = c->config->event_age_s,
+        .on_success = str_of(c->config->on_success),
+        .on_failure = str_of(c->config->on_failure),
+        .modified_ms = c->config->modified_ms,
+    };
+    return function_invoke_put(db, &row, err);
+}
+
+static int change_run(struct store_task *task, struct db *db, struct err *err)
+{
+    struct lambda_change *c = CONTAINER_OF(task, struct lambda_change, task);
+    struct str name = str_of(c->name);
+    const char *packages = c->lambda->packages;
+    if (c->drop) {
+        return function_delete(db, name, err);
+    }
+    TRY(change_run_head(c, db, err));
+    struct function *put[] = {c->latest, c->update, c->publish};
+    for (size_t i = 0; i < ARRAY_SIZE(put); i++) {
+        if (put[i]) {
+            TRY(function_version_put(db, packages, put[i], err));
+        }
+    }
+    for (size_t i = 0; i < c->replace_count; i++) {
+        TRY(function_version_put(db, packages, c->replace[i], err));
+    }
+    if (c->update_drop) {
+        TRY(function_version_delete(db, name, STR(FUNCTION_UPDATE_VERSION), err));
+    }
+    if (c->drop_version) {
+        TRY(function_version_delete(db, name, str_of(c->drop_version), err));
+    }
+    if (c->config) {
+        TRY(change_run_config(c, db, err));
+    }
+    return c->config_drop ? function_invoke_delete(db, name, str_of(c->config_drop), err) : 0;
+}
+
+// What of the function as a whole each version carries for the dispatcher.
+static struct function *version_complete(const struct lambda_function *f,
+                                         const struct function *version)
+{
+    struct function *copy = function_copy(version);
+    const struct lambda_invoke_config *config = lambda_config_find(f, str_of(version->version));
+    copy->reserved_concurrency = f->reserved;
+    lambda_text_set(&copy->tags, f->tags);
+    copy->retries_max =
+        config && config->retries >= 0 ? (uint32_t)config->retries : FUNCTION_RETRIES;
+    copy->event_age_max_s =
+        config && config->event_age_s >= 0 ? (uint32_t)config->event_age_s : FUNCTION_EVENT_AGE_S;
+    lambda_text_set(&copy->on_success, config ? config->on_success : NULL);
+    lambda_text_set(&copy->on_failure, config ? config->on_failure : NULL);
+    return copy;
+}
+
+static void version_install(struct lambda_function *f, struct function **slot,
+                            const struct function *fresh)
+{
+    struct function *complete = version_complete(f, fresh);
+    function_unref(*slot);
+    *slot = complete;
+    dispatch_function_set(f->lambda->api->dispatch, complete);
+}
+
+static struct function **version_slot(struct lambda_function *f, const char *version)
+{
+    for (size_t i = 0; i < f->version_count; i++) {
+        if (strcmp(f->versions[i]->version, version) == 0) {
+            return &f->versions[i];
+        }
+    }
+    return NULL;
+}
+
+static void version_add(struct lambda_function *f, const struct function *fresh)
+{
+    f->versions = mem_grow(f->versions, (f->version_count + 1) * sizeof(struct function *));
+    f->versions[f->version_count++] = NULL;
+    version_install(f, &f->versions[f->version_count - 1], fresh);
+}
+
+static void version_remove(struct lambda_function *f, const char *version)
+{
+    struct function **slot = version_slot(f, version);
+    if (slot) {
+        CLEAN_MEM char *key = mem_printf("%s:%s", f->name, version);
+        dispatch_function_remove(f->lambda->api->dispatch, str_of(key));
+        function_unref(*slot);
+        size_t at = (size_t)(slot - f->versions);
+        memmove(slot, slot + 1, (f->version_count - at - 1) * sizeof *slot);
+        f->version_count--;
+    }
+}
+
+static void config_remove(struct lambda_function *f, const char *qualifier)
+{
+    struct lambda_invoke_config *config = lambda_config_find(f, str_of(qualifier));
+    if (config) {
+        free(config->qualifier);
+        free(config->on_success);
+        free(config->on_failure);
+        size_t at = (size_t)(config - f->configs);
+        memmove(config, config + 1, (f->config_count - at - 1) * sizeof *config);
+        f->config_count--;
+    }
+}
+
+void lambda_invoke_config_put(struct lambda_function *f, struct lambda_invoke_config *config)
+{
+    config_remove(f, config->qualifier);
+    f->configs = mem_grow(f->configs, (f->config_count + 1) * sizeof *f->configs);
+    f->configs[f->config_count++] = *config; // its texts move, too
+    *config = (struct lambda_invoke_config){0};
+}
+
+// A reserved concurrency or a destination belongs to versions that did not change themselves.
+void lambda_versions_tell(struct lambda_function *f)
+{
+    struct function *latest = function_ref(f->latest);
+    version_install(f, &f->latest, latest);
+    function_unref(latest);
+    for (size_t i = 0; i < f->version_count; i++) {
+        struct function *version = function_ref(f->versions[i]);
+        version_install(f, &f->versions[i], version);
+        function_unref(version);
+    }
+}
+
+static void change_apply_drop(struct lambda_function *f)
+{
+    struct api *api = f->lambda->api;
+    prepare_cancel(&f->prepare);
+    function_clean(&f->preparing);
+    dispatch_function_remove(api->dispatch, str_of(f->name));
+    if (api->observe) {
+        logs_remove(api->observe, str_of(f->name));
+    }
+    lambda_entry_clear(f);
+}
+
+static void change_apply(struct lambda_change *c)
+{
+    struct lambda_function *f = lambda_entry(c->lambda, c->name);
+    if (c->drop) {
+        change_apply_drop(f);
+        return;
+    }
+    bool all = f->reserved != c->reserved || c->config || c->config_drop;
+    f->reserved = c->reserved;
+    f->last_version = c->last_version;
+    f->update_status = c->update_status;
+    lambda_text_set(&f->tags, c->tags);
+    lambda_text_set(&f->policy, c->policy);
+    lambda_text_set(&f->update_reason, c->update_reason);
+    lambda_text_set(&f->update_code, c->update_code);
+    if (c->config) {
+        lambda_invoke_config_put(f, c->config);
+    }
+    if (c->config_drop) {
+        config_remove(f, c->config_drop);
+    }
+    if (c->latest) {
+        version_install(f, &f->latest, c->latest);
+    }
+    if (c->update || c->update_drop) {
+        function_unref(f->update);
+        f->update = c->update ? function_ref(c->update) : NULL;
+    }
+    if (c->publish) {
+        version_add(f, c->publish);
+    }
+    for (size_t i = 0; i < c->replace_count; i++) {
+        struct function **slot = version_slot(f, c->replace[i]->version);
+        if (slot) {
+            version_install(f, slot, c->replace[i]);
+        }
+    }
+    if (c->drop_version) {
+        config_remove(f, c->drop_version);
+        version_remove(f, c->drop_version);
+    }
+    if (all && f->latest) {
+        lambda_versions_tell(f);
+    }
+}
+
+static void change_done(struct store_task *task)
+{
+    struct lambda_change *c = CONTAINER_OF(task, struct lambda_change, task);
+    if (task->rc >= 0) {
+        change_apply(c);
+    }
+    c->done(c);
+    lambda_change_free(c);
+}
+
+void lambda_write(struct lambda_change *change)
+{
+    CHECK(change->done);
+    change->task.run = change_run;
+    change->task.on_done = change_done;
+    store_submit(change->lambda->api->store, &change->task);
+}
+
+void lambda_change_answer(struct lambda_change *change)
+{
+    if (change->task.rc < 0) {
+        lambda_fail(change->call, &change->task.err);
+    } else if (change->answer) {
+        lambda_reply(change->call, change->status, change->answer);
+    } else {
+        lambda_reply_empty(change->call, change->status);
+    }
+}
+
+struct function *lambda_version_make(const struct function *from, int64_t number)
+{
+    struct function *version = function_copy(from);
+    free(version->version);
+    version->version = mem_printf("%lld", (long long)number);
+    lambda_text_set(&version->revision, uuid_new().text);
+    return version;
+}
