@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "core/function.h"
 #include "core/job.h"
+#include "format/arn.h"
 #include "format/checksum.h"
 #include "format/json.h"
 #include "store/function.h"
@@ -36,18 +37,34 @@ enum lambda_body { LAMBDA_BODY_NONE, LAMBDA_BODY_JSON, LAMBDA_BODY_CODE, LAMBDA_
 struct lambda_op {
     const char *name; // "CreateFunction"
     const char *method;
-    const char *path; // after the date; '*' is one segment: "functions/*/code"
-    int body;         // enum lambda_body
-    bool changes;     // run waits for its function's turn
+    // After the date: "functions/*/code". '*' is the function, '%' a layer, '+' any other segment.
+    const char *path;
+    int body;     // enum lambda_body
+    bool changes; // run waits for its function's turn, or that of all layers
     // Answers, or starts what will. A failure is answered by the caller of run.
     int (*run)(struct lambda_call *call, struct err *err);
+    const char *query;  // "List=ALL": only with this; NULL: whatever
+    const char *action; // of IAM, where that has another name; NULL: the operation's
+    bool named_later;   // its path does not tell what it is about: run authorises it
 };
 
-// Somebody who waits to change a function.
+// Those who want to change one thing, one after the other.
+struct lambda_line {
+    struct loop *loop;
+    bool busy;                                  // somebody has the turn
+    struct list waiting;                        // struct lambda_turn
+    struct timer next;                          // gives the turn
+    void (*on_empty)(struct lambda_line *line); // nobody has it any more, nobody waits; may be NULL
+};
 struct lambda_turn {
     struct list link;
     void (*on_turn)(struct lambda_turn *turn); // never from inside a call
 };
+void lambda_line_init(struct lambda_line *line, struct loop *loop);
+void lambda_turn_take(struct lambda_line *line, struct lambda_turn *turn);
+void lambda_turn_end(struct lambda_line *line);
+
+#define LAMBDA_SEGMENTS_MAX 2
 
 struct lambda_call {
     struct http_request *req; // NULL once the client has gone
@@ -62,9 +79,12 @@ struct lambda_call {
 
     char name[FUNCTION_NAME_MAX + 1]; // of the function, empty when the operation has none
     char *qualifier;                  // as given; NULL: none
-    char *segment;                    // the last of the path, where the operation wants it
-    json_t *input;                    // the body, when it is JSON
+    char layer[ARN_LAYER_NAME_MAX + 1];
+    int64_t layer_version;               // -1: none
+    char *segments[LAMBDA_SEGMENTS_MAX]; // of the path, where it has '+'; decoded, never NULL there
+    json_t *input;                       // the body, when it is JSON
 
+    const json_t *code;             // where in input the code is told of
     struct lambda_package *package; // of operations with code
     struct function *draft;         // what CreateFunction asks for
     struct pool_work work;
@@ -72,9 +92,9 @@ struct lambda_call {
     int (*pool_done)(struct lambda_call *call, struct err *err);
     struct err err;
     int rc;
-    struct lambda_turn turn; // at changing its function
+    struct lambda_turn turn; // at changing what it is about
     int (*on_turn)(struct lambda_call *call, struct err *err);
-    struct lambda_function *turn_of; // whose turn it has; NULL: nobody's
+    struct lambda_line *turn_in; // where it has the turn; NULL: nowhere
 };
 
 // ---- life and replies (lambda_route.c); replies are no-ops when the client has gone
@@ -92,6 +112,20 @@ bool lambda_param(const struct lambda_call *call, const char *name, struct buf *
 // An integer parameter; absent: *ret untouched.
 MUST_CHECK int lambda_param_int(const struct lambda_call *call, const char *name, int64_t least,
                                 int64_t most, int64_t *ret, struct err *err);
+
+// ---- lists (lambda_list.c)
+#define LAMBDA_LIST_ITEMS 50 // of a page, unless MaxItems says otherwise
+struct lambda_listing {
+    const char *member; // of the answer: "Aliases"
+    size_t count;
+    int64_t items_max;                                  // that MaxItems may ask for
+    void (*mark)(void *ctx, size_t i, struct buf *out); // what Marker calls the item
+    json_t *(*item)(void *ctx, size_t i);               // a new reference
+    void *ctx;
+};
+// Answers with the page that the call asks for.
+MUST_CHECK int lambda_list(struct lambda_call *call, const struct lambda_listing *list,
+                           struct err *err);
 
 // ---- functions (lambda_registry.c)
 struct lambda_invoke_config {
@@ -116,9 +150,7 @@ struct lambda_function {
     struct lambda_invoke_config *configs;
     size_t config_count;
 
-    bool busy;           // somebody has the turn
-    struct list waiting; // struct lambda_turn
-    struct timer next;   // gives the turn
+    struct lambda_line line;
     struct prepare_task prepare;
     struct function *preparing;      // a reference: what `prepare` is about
     struct lambda_turn prepare_turn; // to write what came of it
@@ -129,8 +161,11 @@ struct lambda {
     struct api *api;
     struct map functions; // struct lambda_function by name
     struct preparer *preparer;
-    char *packages;         // DIR/packages
-    struct list refreshing; // of lambda_refresh.c
+    char *packages;                // DIR/packages
+    struct list refreshing;        // of lambda_refresh.c
+    struct map layers;             // struct lambda_layer by name
+    struct lambda_line layer_line; // to change any of them
+    struct lambda_sweep *sweep;
 };
 
 struct lambda_function *lambda_find(struct api *api, struct str name); // NULL also while created
@@ -146,11 +181,9 @@ int lambda_not_found(const struct lambda_call *call, struct err *err); // for th
 // Inside: the entry of that name, made when there is none; what it is of a function that is gone.
 struct lambda_function *lambda_entry(struct lambda *lambda, const char *name);
 void lambda_entry_clear(struct lambda_function *f);
-void lambda_turn_take(struct lambda_function *f, struct lambda_turn *turn);
-void lambda_turn_end(struct lambda_function *f);
 
-// Waits until nobody else changes the function, then calls on_turn; the turn ends with the reply. A
-// function of that name need not exist.
+// Waits until nobody else changes the function that the call names (which need not exist), or any
+// layer when it names none; then calls on_turn. The turn ends with the reply.
 void lambda_take_turn(struct lambda_call *call,
                       int (*on_turn)(struct lambda_call *call, struct err *err));
 void lambda_end_turn(struct lambda_call *call); // safe without one; called by the replies
@@ -210,6 +243,8 @@ MUST_CHECK int lambda_config_read(struct api *api, const json_t *input, bool cre
 json_t *lambda_config_json(const struct lambda_function *f, const struct function *version,
                            bool qualified);
 char *lambda_arn(const struct lambda *lambda, const char *name, const char *qualifier);
+void lambda_put_time(json_t *json, const char *name,
+                     int64_t wall_ms); // "2026-01-02T03:04:05.678+0000"
 MUST_CHECK int lambda_tags_check(const json_t *tags, struct err *err);
 MUST_CHECK int lambda_check_revision(const json_t *input, const char *revision, struct err *err);
 
@@ -228,8 +263,74 @@ struct lambda_package *lambda_package_new(const char *packages, uint64_t unpacke
 void lambda_package_free(struct lambda_package *package);
 // Pool thread: checks, unpacks and makes durable; what is there already is left as it is.
 MUST_CHECK int lambda_package_unpack(struct lambda_package *package, struct err *err);
-// Removes the packages that no version refers to, and what a crash left behind. At start.
+// Removes the packages that are not in `used`, and what a crash left behind. At start.
 void lambda_package_sweep(const char *packages, const struct map *used);
+void lambda_folder_remove(const char *path); // with all that is in it; blocks
+// Where a request tells of its code: the members ZipFile, or S3Bucket and S3Key. `code` is part of
+// call->input; lambda_code_unpack, on a pool thread, makes call->package of it.
+MUST_CHECK int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *err);
+MUST_CHECK int lambda_code_unpack(struct lambda_call *call, struct err *err);
+// A URL that this server answers for ten minutes: the zip of an unpacked package, signed with our key.
+MUST_CHECK int lambda_location_write(struct lambda_call *call, const char *package, struct buf *out,
+                                     struct err *err);
+
+// ---- packages that nobody uses any more (lambda_sweep.c)
+void lambda_sweep_start(struct lambda *lambda); // after functions and layers are known
+void lambda_sweep_stop(struct lambda *lambda);
+// The package may have lost its last user: it is looked at soon, and removed when nobody uses it.
+void lambda_sweep_suspect(struct lambda *lambda, const char *package);          // NULL is fine
+void lambda_sweep_suspect_all(struct lambda *lambda, const struct function *f); // NULL is fine
+// While a request brings code nothing is removed: it may bring what is there already. In the end it
+// says what it has brought (NULL: nothing), since that may have come to nothing.
+void lambda_sweep_hold(struct lambda *lambda);
+void lambda_sweep_release(struct lambda *lambda, const char *package);
+
+// ---- layers (lambda_layer.c)
+struct lambda_layer_version {
+    int64_t version;
+    char *description, *license;    // NULL: none
+    char *runtimes, *architectures; // JSON arrays; NULL: not said
+    char *sha256, *package;         // as of a function
+    uint64_t code_size;
+    int64_t created_ms;
+    char *policy, *policy_revision; // JSON document; NULL: none
+};
+struct lambda_layer {
+    char *name;
+    int64_t last_version;                   // number given last, deleted ones included
+    struct lambda_layer_version **versions; // ascending
+    size_t count;
+};
+MUST_CHECK int lambda_layers_load(struct lambda *lambda, struct err *err);
+void lambda_layers_free(struct lambda *lambda);
+bool lambda_layers_use(const struct lambda *lambda, const char *package);
+uint64_t lambda_layers_code_size(const struct lambda *lambda); // of all versions
+char *lambda_layer_arn(const struct lambda *lambda, const char *name, int64_t version); // < 0: none
+// The call is about the layer, and perhaps its version, that `text` names: a name or an ARN.
+MUST_CHECK int lambda_layer_take(struct lambda_call *call, struct str text, const char *member,
+                                 struct err *err);
+// The version that the call names; ERR_NOT_FOUND as Lambda says it.
+MUST_CHECK int lambda_layer_need(struct lambda_call *call, struct lambda_layer_version **ret,
+                                 struct err *err);
+// "Layers" of a request become f->layers; nothing when there is no such member.
+MUST_CHECK int lambda_layers_read(struct lambda_call *call, struct function *f, struct err *err);
+// As GetLayerVersion shows it, a new reference; NULL with err set.
+json_t *lambda_layer_json(struct lambda_call *call, const struct lambda_layer *layer,
+                          const struct lambda_layer_version *version, struct err *err);
+struct lambda_layer_version *lambda_layer_version_copy(const struct lambda_layer_version *version);
+// Writes the version of call->layer, which it takes over as it does the answer; NULL: removes the
+// version of the number `drop`. When that is durable the answer is given (NULL: an empty one).
+void lambda_layer_write(struct lambda_call *call, struct lambda_layer_version *version,
+                        int64_t drop, int status, json_t *answer);
+
+// ---- resource policies (lambda_policy.c)
+json_t *lambda_statement_find(const json_t *policy, struct str sid, size_t *ret_at); // borrowed
+json_t *lambda_principal_json(struct str principal); // "*", an account, an ARN or a service
+MUST_CHECK int lambda_sid_check(struct str sid, struct err *err);
+MUST_CHECK int lambda_policy_check(size_t size, struct err *err); // of a document, in bytes
+// A member that must be there; `member` is what Lambda calls it in messages.
+MUST_CHECK int lambda_need_member(const json_t *input, const char *name, const char *member,
+                                  struct str *ret, struct err *err);
 
 // ---- operations
 int lambda_create_function(struct lambda_call *call, struct err *err);
@@ -257,3 +358,12 @@ int lambda_tag_resource(struct lambda_call *call, struct err *err);
 int lambda_untag_resource(struct lambda_call *call, struct err *err);
 int lambda_list_tags(struct lambda_call *call, struct err *err);
 int lambda_account_settings(struct lambda_call *call, struct err *err);
+int lambda_publish_layer(struct lambda_call *call, struct err *err);
+int lambda_get_layer(struct lambda_call *call, struct err *err);
+int lambda_get_layer_by_arn(struct lambda_call *call, struct err *err);
+int lambda_list_layers(struct lambda_call *call, struct err *err);
+int lambda_list_layer_versions(struct lambda_call *call, struct err *err);
+int lambda_delete_layer(struct lambda_call *call, struct err *err);
+int lambda_add_layer_permission(struct lambda_call *call, struct err *err);
+int lambda_remove_layer_permission(struct lambda_call *call, struct err *err);
+int lambda_get_layer_policy(struct lambda_call *call, struct err *err);

@@ -138,6 +138,9 @@ static void version_install(struct lambda_function *f, struct function **slot,
                             const struct function *fresh)
 {
     struct function *complete = version_complete(f, fresh);
+    if (*slot && strcmp((*slot)->revision, complete->revision) != 0) {
+        lambda_sweep_suspect_all(f->lambda, *slot);
+    }
     function_unref(*slot);
     *slot = complete;
     dispatch_function_set(f->lambda->api->dispatch, complete);
@@ -166,6 +169,7 @@ static void version_remove(struct lambda_function *f, const char *version)
     if (slot) {
         CLEAN_MEM char *key = mem_printf("%s:%s", f->name, version);
         dispatch_function_remove(f->lambda->api->dispatch, str_of(key));
+        lambda_sweep_suspect_all(f->lambda, *slot);
         function_unref(*slot);
         size_t at = (size_t)(slot - f->versions);
         memmove(slot, slot + 1, (f->version_count - at - 1) * sizeof *slot);
@@ -212,6 +216,11 @@ static void change_apply_drop(struct lambda_function *f)
     struct api *api = f->lambda->api;
     prepare_cancel(&f->prepare);
     function_clean(&f->preparing);
+    lambda_sweep_suspect_all(f->lambda, f->latest);
+    lambda_sweep_suspect_all(f->lambda, f->update);
+    for (size_t i = 0; i < f->version_count; i++) {
+        lambda_sweep_suspect_all(f->lambda, f->versions[i]);
+    }
     dispatch_function_remove(api->dispatch, str_of(f->name));
     if (api->observe) {
         logs_remove(api->observe, str_of(f->name));
@@ -244,6 +253,7 @@ static void change_apply(struct lambda_change *c)
         version_install(f, &f->latest, c->latest);
     }
     if (c->update || c->update_drop) {
+        lambda_sweep_suspect_all(f->lambda, f->update);
         function_unref(f->update);
         f->update = c->update ? function_ref(c->update) : NULL;
     }

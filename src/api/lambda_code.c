@@ -30,9 +30,8 @@ static int code_from_s3(struct lambda_call *call, struct str bucket, struct str 
     return 0;
 }
 
-// The members of CreateFunction's "Code", which UpdateFunctionCode has at the top. The base64 stays
-// in call->input until the pool thread decodes it.
-static int code_find(struct lambda_call *call, const json_t *code, struct err *err)
+// The base64 stays in call->input until the pool thread decodes it.
+int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *err)
 {
     struct str zip = {0}, bucket = {0}, key = {0};
     int has_zip = json_get_str(code, "ZipFile", &zip, err);
@@ -40,8 +39,10 @@ static int code_find(struct lambda_call *call, const json_t *code, struct err *e
     int has_bucket = json_get_str(code, "S3Bucket", &bucket, err);
     TRY(has_bucket);
     TRY(json_get_str(code, "S3Key", &key, err));
+    call->code = code;
     call->package =
         lambda_package_new(call->api->lambda->packages, call->api->settings->code_unpacked_max);
+    lambda_sweep_hold(call->api->lambda);
     if (has_zip && has_bucket) {
         return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
                        "Please do not provide other FunctionCode parameters when providing a "
@@ -59,10 +60,9 @@ static int code_find(struct lambda_call *call, const json_t *code, struct err *e
     return 0;
 }
 
-static int code_unpack(struct lambda_call *call, struct err *err)
+int lambda_code_unpack(struct lambda_call *call, struct err *err)
 {
-    const json_t *code = json_object_get(call->input, "Code");
-    struct str text = json_str(json_object_get(code ? code : call->input, "ZipFile"));
+    struct str text = json_str(json_object_get(call->code, "ZipFile"));
     uint64_t size_max = call->api->settings->code_zip_max;
     if (text.at) {
         struct err why = {0};
@@ -187,6 +187,7 @@ int lambda_create_function(struct lambda_call *call, struct err *err)
     lambda_text_set(&call->draft->name, call->name);
     lambda_text_set(&call->draft->version, "$LATEST");
     TRY(lambda_config_read(call->api, call->input, /* create */ true, call->draft, err));
+    TRY(lambda_layers_read(call, call->draft, err));
     TRY(lambda_tags_check(json_object_get(call->input, "Tags"), err));
     TRY(json_get_object(call->input, "Code", &code, err));
     if (!code) {
@@ -194,8 +195,8 @@ int lambda_create_function(struct lambda_call *call, struct err *err)
                        "1 validation error detected: Value null at 'code' failed to satisfy "
                        "constraint: Member must not be null");
     }
-    TRY(code_find(call, code, err));
-    lambda_pool(call, code_unpack, create_unpacked);
+    TRY(lambda_code_find(call, code, err));
+    lambda_pool(call, lambda_code_unpack, create_unpacked);
     return 0;
 }
 
@@ -291,8 +292,8 @@ int lambda_update_code(struct lambda_call *call, struct err *err)
     struct lambda_function *f = NULL;
     TRY(lambda_need(call, &f, err));
     TRY(check_idle(call, f, err));
-    TRY(code_find(call, call->input, err));
-    lambda_pool(call, code_unpack, code_unpacked);
+    TRY(lambda_code_find(call, call->input, err));
+    lambda_pool(call, lambda_code_unpack, code_unpacked);
     return 0;
 }
 
@@ -304,6 +305,7 @@ int lambda_update_configuration(struct lambda_call *call, struct err *err)
     TRY(lambda_check_revision(call->input, f->latest->revision, err));
     CLEAN(function_clean) struct function *fresh = function_copy(f->latest);
     TRY(lambda_config_read(call->api, call->input, /* create */ false, fresh, err));
+    TRY(lambda_layers_read(call, fresh, err));
     function_touch(fresh);
     struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
     change_latest(change, f, function_ref(fresh));
@@ -320,6 +322,15 @@ static bool text_same(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static bool layers_same(const struct function *a, const struct function *b)
+{
+    bool same = a->layer_count == b->layer_count;
+    for (size_t i = 0; same && i < a->layer_count; i++) {
+        same = strcmp(a->layers[i].arn, b->layers[i].arn) == 0;
+    }
+    return same;
+}
+
 // Nothing has changed since: Lambda then answers with the version that is there.
 static bool is_published(const struct function *latest, const struct function *version,
                          const char *description)
@@ -329,8 +340,9 @@ static bool is_published(const struct function *latest, const struct function *v
            text_same(latest->runtime, version->runtime) && text_same(latest->role, version->role) &&
            text_same(description, version->description) &&
            text_same(latest->environment, version->environment) &&
-           text_same(latest->extra, version->extra) && latest->memory_mb == version->memory_mb &&
-           latest->timeout_s == version->timeout_s && latest->ephemeral_mb == version->ephemeral_mb;
+           text_same(latest->extra, version->extra) && layers_same(latest, version) &&
+           latest->memory_mb == version->memory_mb && latest->timeout_s == version->timeout_s &&
+           latest->ephemeral_mb == version->ephemeral_mb;
 }
 
 int lambda_publish_version(struct lambda_call *call, struct err *err)

@@ -18,8 +18,8 @@
 
 // Members that are kept and shown as they were given.
 static const char *const kept[] = {
-    "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig",   "KMSKeyArn",
-    "Layers",        "LoggingConfig",    "SnapStart",         "TracingConfig", "VpcConfig",
+    "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig", "KMSKeyArn",
+    "LoggingConfig", "SnapStart",        "TracingConfig",     "VpcConfig",
     "Network", // ours: "open" is the host's; "closed", which is the default, is not shown
 };
 
@@ -350,23 +350,27 @@ static void put_state(json_t *json, const struct lambda_function *f, const struc
     }
 }
 
-// Layers come as ARNs and are shown as objects; the other members as they were given.
+static void put_layers(json_t *json, const struct function *version)
+{
+    json_t *shown = json_array();
+    for (size_t i = 0; i < version->layer_count; i++) {
+        const struct function_layer *layer = &version->layers[i];
+        json_array_append_new(shown, json_pack("{s:s, s:I}", "Arn", layer->arn, "CodeSize",
+                                               (json_int_t)layer->code_size));
+    }
+    if (version->layer_count) {
+        json_put(json, "Layers", shown);
+    } else {
+        json_decref(shown);
+    }
+}
+
 static void put_kept(json_t *json, const struct function *version)
 {
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
     if (version->extra && json_parse_object(str_of(version->extra), &extra, &ignored) == 0) {
         json_object_update(json, extra);
-    }
-    json_t *layers = json_object_get(json, "Layers");
-    if (json_is_array(layers)) {
-        json_t *shown = json_array(), *layer = NULL;
-        size_t i = 0;
-        json_array_foreach(layers, i, layer)
-        {
-            json_array_append_new(shown, json_pack("{s:O, s:i}", "Arn", layer, "CodeSize", 0));
-        }
-        json_put(json, "Layers", shown);
     }
     if (!json_object_get(json, "Architectures")) {
         json_put(json, "Architectures", json_pack("[s]", ARCHITECTURE));
@@ -383,8 +387,7 @@ static void put_kept(json_t *json, const struct function *version)
              json_pack("{s:s, s:s}", "ApplyOn", "None", "OptimizationStatus", "Off"));
 }
 
-// "2026-01-02T03:04:05.678+0000"
-static void put_time(json_t *json, const char *name, int64_t wall_ms)
+void lambda_put_time(json_t *json, const char *name, int64_t wall_ms)
 {
     char text[CLOCK_TEXT_MAX];
     clock_iso(wall_ms, text);
@@ -409,7 +412,7 @@ json_t *lambda_config_json(const struct lambda_function *f, const struct functio
     json_put_str(json, "Description", str_of(version->description ? version->description : ""));
     json_put_int(json, "Timeout", version->timeout_s);
     json_put_int(json, "MemorySize", version->memory_mb);
-    put_time(json, "LastModified", version->modified_ms);
+    lambda_put_time(json, "LastModified", version->modified_ms);
     json_put_str(json, "CodeSha256", str_of(version->code_sha256));
     json_put_str(json, "Version", str_of(shown_version));
     json_put_str(json, "RevisionId", str_of(version->revision));
@@ -422,6 +425,7 @@ json_t *lambda_config_json(const struct lambda_function *f, const struct functio
         json_put(json, "Environment", json_pack("{s:o}", "Variables", variables));
     }
     put_kept(json, version);
+    put_layers(json, version);
     put_state(json, f, update && f->latest ? f->latest : version);
     return json;
 }

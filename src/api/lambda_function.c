@@ -6,7 +6,6 @@
 #include "format/sigv4.h"
 
 #define LOCATION_EXPIRES_S 600
-#define LIST_DEFAULT       50
 #define LIST_MAX           10000
 
 // ── GetFunction, GetFunctionConfiguration ──
@@ -22,16 +21,16 @@ static int shown_version(struct lambda_call *call, struct lambda_function **ret_
     return 0;
 }
 
-// A URL that this server answers for ten minutes: the zip, signed with our own key.
-static int location_write(struct lambda_call *call, const struct function *version, struct buf *out,
+int lambda_location_write(struct lambda_call *call, const char *package, struct buf *out,
                           struct err *err)
 {
     struct api *api = call->api;
-    struct str folder = str_of(version->package); // "…/<sha>/code"
+    struct str folder = str_of(package); // "…/<sha>/code"
     folder.size -= strlen("/code");
     struct str sha = str_skip(folder, folder.size - 64);
     CLEAN_MEM char *path = mem_printf("/rouse/code/" STR_FMT ".zip", STR_ARG(sha));
-    struct str host = call->req->host.size ? call->req->host : STR("127.0.0.1");
+    bool asked = call->req && call->req->host.size;
+    struct str host = asked ? call->req->host : STR("127.0.0.1");
     struct sigv4_header headers[] = {{STR("host"), host}};
     struct sigv4_request request = {.flavour = SIGV4_SERVICE,
                                     .method = STR("GET"),
@@ -60,7 +59,7 @@ int lambda_get_function(struct lambda_call *call, struct err *err)
     const struct function *version = NULL;
     TRY(shown_version(call, &f, &version, err));
     CLEAN(buf_done) struct buf location = BUF_INIT(16 * 1024);
-    TRY(location_write(call, version, &location, err));
+    TRY(lambda_location_write(call, version->package, &location, err));
     CLEAN_JSON json_t *answer = json_object();
     json_put(answer, "Configuration", lambda_config_json(f, version, call->qualifier != NULL));
     json_put(answer, "Code",
@@ -116,45 +115,35 @@ static void list_add(struct listed **list, size_t *count, const struct lambda_fu
     }
 }
 
-static void mark_write(const struct listed *l, struct buf *out)
+struct listing {
+    const struct listed *at;
+    bool qualified;
+};
+
+static void listed_mark(void *ctx, size_t i, struct buf *out)
 {
-    buf_printf(out, "%s:%s", l->version->name, l->version->version);
+    const struct listing *listing = ctx;
+    const struct function *version = listing->at[i].version;
+    buf_printf(out, "%s:%s", version->name, version->version);
 }
 
-// One page, from the element that Marker names. `member`: "Functions" or "Versions".
-static int list_reply(struct lambda_call *call, const struct listed *list, size_t count,
+static json_t *listed_json(void *ctx, size_t i)
+{
+    const struct listing *listing = ctx;
+    return lambda_config_json(listing->at[i].f, listing->at[i].version, listing->qualified);
+}
+
+static int list_reply(struct lambda_call *call, const struct listed *at, size_t count,
                       const char *member, bool qualified, struct err *err)
 {
-    int64_t most = LIST_DEFAULT;
-    TRY(lambda_param_int(call, "MaxItems", 1, LIST_MAX, &most, err));
-    CLEAN(buf_done) struct buf marker = BUF_INIT(1024);
-    CLEAN(buf_done) struct buf mark = BUF_INIT(1024);
-    size_t at = 0;
-    if (lambda_param(call, "Marker", &marker) && marker.size > 0) {
-        for (; at < count; at++) {
-            buf_clear(&mark);
-            mark_write(&list[at], &mark);
-            if (str_eq(buf_str(&mark), buf_str(&marker))) {
-                break;
-            }
-        }
-        if (at == count) {
-            return err_aws(err, ERR_INVALID, "InvalidParameterValueException", "Invalid Marker");
-        }
-    }
-    CLEAN_JSON json_t *answer = json_object();
-    json_t *shown = json_array();
-    for (int64_t n = 0; n < most && at < count; n++, at++) {
-        json_array_append_new(shown, lambda_config_json(list[at].f, list[at].version, qualified));
-    }
-    if (at < count) {
-        buf_clear(&mark);
-        mark_write(&list[at], &mark);
-        json_put_str(answer, "NextMarker", buf_str(&mark));
-    }
-    json_put(answer, member, shown);
-    lambda_reply(call, 200, answer);
-    return 0;
+    struct listing listing = {at, qualified};
+    const struct lambda_listing list = {.member = member,
+                                        .count = count,
+                                        .items_max = LIST_MAX,
+                                        .mark = listed_mark,
+                                        .item = listed_json,
+                                        .ctx = &listing};
+    return lambda_list(call, &list, err);
 }
 
 int lambda_list_functions(struct lambda_call *call, struct err *err)

@@ -261,7 +261,7 @@ static int remove_each(const char *path, const struct stat *st, int kind, struct
     return remove(path);
 }
 
-static void folder_remove(const char *path)
+void lambda_folder_remove(const char *path)
 {
     (void)nftw(path, remove_each, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -333,7 +333,7 @@ int lambda_package_unpack(struct lambda_package *package, struct err *err)
     struct uuid unique = uuid_new();
     CLEAN_MEM char *temporary = mem_printf("%s/new-%s", package->packages, unique.text);
     int rc = package_make(package, temporary, place, err);
-    folder_remove(temporary); // what is left when it failed, or lost the race
+    lambda_folder_remove(temporary); // what is left when it failed, or lost the race
     return rc;
 }
 
@@ -344,7 +344,7 @@ void lambda_package_sweep(const char *packages, const struct map *used)
         CLEAN_MEM char *path = mem_printf("%s/%s", packages, entry->d_name);
         CLEAN_MEM char *code = mem_printf("%s/code", path);
         if (entry->d_name[0] != '.' && !map_get(used, str_of(code))) {
-            folder_remove(path);
+            lambda_folder_remove(path);
         }
     }
     if (dir) {

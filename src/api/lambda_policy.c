@@ -4,7 +4,7 @@
 #include "api/lambda.h"
 #include "core/identity.h"
 
-#define POLICY_MAX 20480
+#define POLICY_MAX 20480 // bytes of one policy
 
 // The policies of all qualifiers, as one object; the function's own is under "$LATEST".
 static json_t *policies_of(const struct lambda_function *f)
@@ -22,7 +22,7 @@ static const char *policy_key(const struct lambda_call *call)
     return call->qualifier ? call->qualifier : "$LATEST";
 }
 
-static json_t *statement_find(const json_t *policy, struct str sid, size_t *ret_at)
+json_t *lambda_statement_find(const json_t *policy, struct str sid, size_t *ret_at)
 {
     json_t *statement = NULL;
     size_t i = 0;
@@ -36,6 +36,15 @@ static json_t *statement_find(const json_t *policy, struct str sid, size_t *ret_
     return NULL;
 }
 
+int lambda_policy_check(size_t size, struct err *err)
+{
+    return size <= POLICY_MAX
+               ? 0
+               : err_aws(err, ERR_INVALID, "PolicyLengthExceededException",
+                         "The final policy size (%zu) is bigger than the limit (%d).", size,
+                         POLICY_MAX);
+}
+
 static int write_policies(struct lambda_call *call, struct lambda_function *f,
                           const json_t *policies, struct lambda_change *change, struct err *err)
 {
@@ -46,11 +55,9 @@ static int write_policies(struct lambda_call *call, struct lambda_function *f,
     if (policy) {
         json_write(policy, &one);
     }
-    if (one.size > POLICY_MAX) {
+    if (lambda_policy_check(one.size, err) < 0) {
         lambda_change_free(change);
-        return err_aws(err, ERR_INVALID, "PolicyLengthExceededException",
-                       "The final policy size (%zu) is bigger than the limit (%d).", one.size,
-                       POLICY_MAX);
+        return err->code;
     }
     json_write(policies, &text);
     lambda_text_set(&change->policy, json_object_size(policies) ? buf_text(&text) : NULL);
@@ -61,7 +68,7 @@ static int write_policies(struct lambda_call *call, struct lambda_function *f,
 
 // ── AddPermission ──
 
-static json_t *principal_json(struct str principal)
+json_t *lambda_principal_json(struct str principal)
 {
     uint64_t number = 0;
     if (str_eq(principal, STR("*"))) {
@@ -102,7 +109,7 @@ struct permission {
     struct str sid, action, principal, source_arn, source_account, org;
 };
 
-static int need_member(const json_t *input, const char *name, const char *member, struct str *ret,
+int lambda_need_member(const json_t *input, const char *name, const char *member, struct str *ret,
                        struct err *err)
 {
     int rc = json_get_str(input, name, ret, err);
@@ -115,18 +122,11 @@ static int need_member(const json_t *input, const char *name, const char *member
     return rc;
 }
 
-static int permission_read(const json_t *input, struct permission *p, struct err *err)
+int lambda_sid_check(struct str sid, struct err *err)
 {
-    *p = (struct permission){0};
-    TRY(need_member(input, "StatementId", "statementId", &p->sid, err));
-    TRY(need_member(input, "Action", "action", &p->action, err));
-    TRY(need_member(input, "Principal", "principal", &p->principal, err));
-    TRY(json_get_str(input, "SourceArn", &p->source_arn, err));
-    TRY(json_get_str(input, "SourceAccount", &p->source_account, err));
-    TRY(json_get_str(input, "PrincipalOrgID", &p->org, err));
-    bool ok = p->sid.size >= 1 && p->sid.size <= 100;
-    for (size_t i = 0; i < p->sid.size; i++) {
-        char c = p->sid.at[i];
+    bool ok = sid.size >= 1 && sid.size <= 100;
+    for (size_t i = 0; i < sid.size; i++) {
+        char c = sid.at[i];
         ok = ok && ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                     c == '-' || c == '_');
     }
@@ -135,8 +135,21 @@ static int permission_read(const json_t *input, struct permission *p, struct err
                        "1 validation error detected: Value '" STR_FMT
                        "' at 'statementId' failed to satisfy constraint: Member must satisfy "
                        "regular expression pattern: ([a-zA-Z0-9-_]+)",
-                       STR_ARG(str_head(p->sid, 100)));
+                       STR_ARG(str_head(sid, 100)));
     }
+    return 0;
+}
+
+static int permission_read(const json_t *input, struct permission *p, struct err *err)
+{
+    *p = (struct permission){0};
+    TRY(lambda_need_member(input, "StatementId", "statementId", &p->sid, err));
+    TRY(lambda_need_member(input, "Action", "action", &p->action, err));
+    TRY(lambda_need_member(input, "Principal", "principal", &p->principal, err));
+    TRY(json_get_str(input, "SourceArn", &p->source_arn, err));
+    TRY(json_get_str(input, "SourceAccount", &p->source_account, err));
+    TRY(json_get_str(input, "PrincipalOrgID", &p->org, err));
+    TRY(lambda_sid_check(p->sid, err));
     if (!str_eq(p->action, STR("lambda:*")) && !str_starts(p->action, STR("lambda:"))) {
         return err_aws(err, ERR_INVALID, "ValidationException",
                        "1 validation error detected: Value '" STR_FMT
@@ -152,7 +165,7 @@ static json_t *statement_make(const struct permission *p, const char *arn)
     json_t *statement = json_object();
     json_put_str(statement, "Sid", p->sid);
     json_put_str(statement, "Effect", STR("Allow"));
-    json_put(statement, "Principal", principal_json(p->principal));
+    json_put(statement, "Principal", lambda_principal_json(p->principal));
     json_put_str(statement, "Action", p->action);
     json_put_str(statement, "Resource", str_of(arn));
     condition_add(statement, "StringEquals", "AWS:SourceAccount", p->source_account);
@@ -177,7 +190,7 @@ int lambda_add_permission(struct lambda_call *call, struct err *err)
             json_pack("{s:s, s:s, s:[]}", "Version", "2012-10-17", "Id", "default", "Statement");
         json_put(policies, policy_key(call), policy);
     }
-    if (statement_find(policy, permission.sid, &at)) {
+    if (lambda_statement_find(policy, permission.sid, &at)) {
         return err_aws(err, ERR_EXISTS, "ResourceConflictException",
                        "The statement id (" STR_FMT ") provided already exists. Please provide a "
                        "new statement id, or remove the existing statement.",
@@ -204,9 +217,9 @@ int lambda_remove_permission(struct lambda_call *call, struct err *err)
     TRY(lambda_need(call, &f, err));
     CLEAN_JSON json_t *policies = policies_of(f);
     json_t *policy = json_object_get(policies, policy_key(call));
-    if (!statement_find(policy, str_of(call->segment), &at)) {
+    if (!lambda_statement_find(policy, str_of(call->segments[0]), &at)) {
         return err_aws(err, ERR_NOT_FOUND, "ResourceNotFoundException",
-                       "Statement %.100s is not found in resource policy.", call->segment);
+                       "Statement %.100s is not found in resource policy.", call->segments[0]);
     }
     json_t *statements = json_object_get(policy, "Statement");
     json_array_remove(statements, at);

@@ -56,7 +56,7 @@ static void prepare_written(struct lambda_change *c)
     if (c->task.rc < 0) {
         log_error("function %s: its preparation cannot be recorded: %s", c->name, c->task.err.text);
     }
-    lambda_turn_end(f);
+    lambda_turn_end(&f->line);
 }
 
 static void prepare_on_turn(struct lambda_turn *turn)
@@ -66,7 +66,7 @@ static void prepare_on_turn(struct lambda_turn *turn)
     CLEAN(function_clean) struct function *was = MOVE(f->preparing);
     if (!prepared || !was || !same_code(prepared, was)) { // deleted meanwhile, perhaps made anew
         lambda_prepare(f);
-        lambda_turn_end(f);
+        lambda_turn_end(&f->line);
         return;
     }
     bool ok = f->prepare.rc >= 0;
@@ -97,7 +97,7 @@ static void prepare_done(struct prepare_task *task)
 {
     struct lambda_function *f = CONTAINER_OF(task, struct lambda_function, prepare);
     f->prepare_turn.on_turn = prepare_on_turn;
-    lambda_turn_take(f, &f->prepare_turn);
+    lambda_turn_take(&f->line, &f->prepare_turn);
 }
 
 // "…/packages/<sha>/code" → "…/packages/<sha>/prepared-<handler, as far as a file name can hold it>"

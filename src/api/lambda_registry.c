@@ -98,23 +98,21 @@ static void entry_free(struct lambda_function *f)
 {
     prepare_cancel(&f->prepare);
     function_unref(f->preparing);
-    timer_stop(f->lambda->api->loop, &f->next);
+    timer_stop(f->line.loop, &f->line.next);
     lambda_entry_clear(f);
     free(f->prepare_out);
     free(f->name);
     free(f);
 }
 
-static void entry_next_due(struct timer *timer)
+// It was deleted, or never made.
+static void entry_on_empty(struct lambda_line *line)
 {
-    struct lambda_function *f = CONTAINER_OF(timer, struct lambda_function, next);
-    struct lambda_turn *turn = LIST_FIRST(&f->waiting, struct lambda_turn, link);
-    if (f->busy || !turn) {
-        return;
+    struct lambda_function *f = CONTAINER_OF(line, struct lambda_function, line);
+    if (!f->latest) {
+        map_remove(&f->lambda->functions, str_of(f->name));
+        entry_free(f);
     }
-    f->busy = true;
-    list_remove(&turn->link);
-    turn->on_turn(turn);
 }
 
 struct lambda_function *lambda_entry(struct lambda *lambda, const char *name)
@@ -125,32 +123,51 @@ struct lambda_function *lambda_entry(struct lambda *lambda, const char *name)
         f->lambda = lambda;
         f->name = mem_dup(name);
         f->reserved = -1;
-        f->next.on_due = entry_next_due;
-        list_init(&f->waiting);
+        lambda_line_init(&f->line, lambda->api->loop);
+        f->line.on_empty = entry_on_empty;
         list_init(&f->prepare_turn.link);
         map_put(&lambda->functions, str_of(name), f);
     }
     return f;
 }
 
-void lambda_turn_take(struct lambda_function *f, struct lambda_turn *turn)
+// ── turns ──
+
+static void line_next_due(struct timer *timer)
+{
+    struct lambda_line *line = CONTAINER_OF(timer, struct lambda_line, next);
+    struct lambda_turn *turn = LIST_FIRST(&line->waiting, struct lambda_turn, link);
+    if (line->busy || !turn) {
+        return;
+    }
+    line->busy = true;
+    list_remove(&turn->link);
+    turn->on_turn(turn);
+}
+
+void lambda_line_init(struct lambda_line *line, struct loop *loop)
+{
+    *line = (struct lambda_line){.loop = loop, .next.on_due = line_next_due};
+    list_init(&line->waiting);
+}
+
+void lambda_turn_take(struct lambda_line *line, struct lambda_turn *turn)
 {
     list_init(&turn->link);
-    list_push_back(&f->waiting, &turn->link);
-    if (!f->busy && !timer_running(&f->next)) {
-        timer_start(f->lambda->api->loop, &f->next, 0);
+    list_push_back(&line->waiting, &turn->link);
+    if (!line->busy && !timer_running(&line->next)) {
+        timer_start(line->loop, &line->next, 0);
     }
 }
 
-void lambda_turn_end(struct lambda_function *f)
+void lambda_turn_end(struct lambda_line *line)
 {
-    CHECK(f->busy);
-    f->busy = false;
-    if (!list_empty(&f->waiting)) {
-        timer_start(f->lambda->api->loop, &f->next, 0);
-    } else if (!f->latest) { // it was deleted, or never made
-        map_remove(&f->lambda->functions, str_of(f->name));
-        entry_free(f);
+    CHECK(line->busy);
+    line->busy = false;
+    if (!list_empty(&line->waiting)) {
+        timer_start(line->loop, &line->next, 0);
+    } else if (line->on_empty) {
+        line->on_empty(line);
     }
 }
 
@@ -167,18 +184,19 @@ static void call_on_turn(struct lambda_turn *turn)
 void lambda_take_turn(struct lambda_call *call,
                       int (*on_turn)(struct lambda_call *call, struct err *err))
 {
-    CHECK(!call->turn_of && call->name[0]);
+    CHECK(!call->turn_in);
+    struct lambda *lambda = call->api->lambda;
     lambda_call_ref(call);
     call->on_turn = on_turn;
     call->turn.on_turn = call_on_turn;
-    call->turn_of = lambda_entry(call->api->lambda, call->name);
-    lambda_turn_take(call->turn_of, &call->turn);
+    call->turn_in = call->name[0] ? &lambda_entry(lambda, call->name)->line : &lambda->layer_line;
+    lambda_turn_take(call->turn_in, &call->turn);
 }
 
 void lambda_end_turn(struct lambda_call *call)
 {
-    if (call->turn_of) {
-        lambda_turn_end(MOVE(call->turn_of));
+    if (call->turn_in) {
+        lambda_turn_end(MOVE(call->turn_in));
     }
 }
 
@@ -241,6 +259,19 @@ static void used_add(struct map *used, const struct function *f)
     if (f && f->package) {
         map_put(used, str_of(f->package), used);
     }
+    for (size_t i = 0; f && i < f->layer_count; i++) {
+        map_put(used, str_of(f->layers[i].package), used);
+    }
+}
+
+static void used_add_layers(struct map *used, const struct lambda *lambda)
+{
+    size_t at = 0;
+    for (struct lambda_layer *layer; (layer = map_next(&lambda->layers, &at));) {
+        for (size_t i = 0; i < layer->count; i++) {
+            map_put(used, str_of(layer->versions[i]->package), used);
+        }
+    }
 }
 
 int lambda_start(struct api *api, struct err *err)
@@ -249,10 +280,13 @@ int lambda_start(struct api *api, struct err *err)
     api->lambda = lambda;
     lambda->api = api;
     list_init(&lambda->refreshing);
+    lambda_line_init(&lambda->layer_line, api->loop);
     lambda->packages = mem_printf("%s/packages", store_dir(api->store));
     lambda->preparer = preparer_new(api->loop, NULL, LAMBDA_PREPARE_S * INT64_C(1000000));
     TRY(file_make_dir(lambda->packages, 0755, err));
     TRY(load_all(lambda, err));
+    TRY(lambda_layers_load(lambda, err));
+    lambda_sweep_start(lambda);
     struct map used = {0};
     size_t at = 0;
     for (struct lambda_function *f; (f = map_next(&lambda->functions, &at));) {
@@ -268,6 +302,7 @@ int lambda_start(struct api *api, struct err *err)
             used_add(&used, f->versions[i]);
         }
     }
+    used_add_layers(&used, lambda);
     lambda_package_sweep(lambda->packages, &used);
     map_done(&used);
     lambda_refresh(lambda);
@@ -286,6 +321,9 @@ void lambda_stop(struct api *api)
         entry_free(f);
     }
     map_done(&lambda->functions);
+    timer_stop(api->loop, &lambda->layer_line.next);
+    lambda_layers_free(lambda);
+    lambda_sweep_stop(lambda);
     lambda_refresh_stop(lambda);
     preparer_free(lambda->preparer);
     free(lambda->packages);

@@ -15,8 +15,10 @@
 
 static const struct lambda_op ops[] = {
     // The hot one first.
-    {"Invoke", "POST", "functions/*/invocations", LAMBDA_BODY_PAYLOAD, false, lambda_invoke},
-    {"CreateFunction", "POST", "functions", LAMBDA_BODY_CODE, false, lambda_create_function},
+    {"Invoke", "POST", "functions/*/invocations", LAMBDA_BODY_PAYLOAD, false, lambda_invoke, NULL,
+     "InvokeFunction"},
+    {"CreateFunction", "POST", "functions", LAMBDA_BODY_CODE, false, lambda_create_function,
+     .named_later = true},
     {"ListFunctions", "GET", "functions", 0, false, lambda_list_functions},
     {"GetFunction", "GET", "functions/*", 0, false, lambda_get_function},
     {"DeleteFunction", "DELETE", "functions/*", 0, true, lambda_delete_function},
@@ -50,6 +52,20 @@ static const struct lambda_op ops[] = {
     {"UntagResource", "DELETE", "tags/*", 0, true, lambda_untag_resource},
     {"ListTags", "GET", "tags/*", 0, false, lambda_list_tags},
     {"GetAccountSettings", "GET", "account-settings", 0, false, lambda_account_settings},
+    {"PublishLayerVersion", "POST", "layers/%/versions", LAMBDA_BODY_CODE, false,
+     lambda_publish_layer},
+    {"GetLayerVersionByArn", "GET", "layers", 0, false, lambda_get_layer_by_arn,
+     "find=LayerVersion", "GetLayerVersion", .named_later = true},
+    {"ListLayers", "GET", "layers", 0, false, lambda_list_layers},
+    {"ListLayerVersions", "GET", "layers/%/versions", 0, false, lambda_list_layer_versions},
+    {"GetLayerVersion", "GET", "layers/%/versions/+", 0, false, lambda_get_layer},
+    {"DeleteLayerVersion", "DELETE", "layers/%/versions/+", 0, true, lambda_delete_layer},
+    {"AddLayerVersionPermission", "POST", "layers/%/versions/+/policy", LAMBDA_BODY_JSON, true,
+     lambda_add_layer_permission},
+    {"GetLayerVersionPolicy", "GET", "layers/%/versions/+/policy", 0, false,
+     lambda_get_layer_policy},
+    {"RemoveLayerVersionPermission", "DELETE", "layers/%/versions/+/policy/+", 0, true,
+     lambda_remove_layer_permission},
 };
 
 // ── life ──
@@ -65,13 +81,18 @@ void lambda_call_unref(struct lambda_call *call)
     if (!call || --call->refs > 0) {
         return;
     }
-    CHECK(!call->turn_of);
+    CHECK(!call->turn_in);
     buf_done(&call->body);
     checksum_done(&call->sum);
     free(call->qualifier);
-    free(call->segment);
+    for (size_t i = 0; i < LAMBDA_SEGMENTS_MAX; i++) {
+        free(call->segments[i]);
+    }
     json_decref(call->input);
-    lambda_package_free(call->package);
+    if (call->package) {
+        lambda_sweep_release(call->api->lambda, call->package->folder);
+        lambda_package_free(call->package);
+    }
     function_unref(call->draft);
     free(call);
 }
@@ -183,10 +204,14 @@ static struct str path_rest(struct str path)
     return rest;
 }
 
-// '*' is the function, '+' any other segment.
-static bool path_matches(struct str rest, const char *pattern, struct str *ret_name,
-                         struct str *ret_segment)
+struct path_parts { // raw; at == NULL where the operation has none
+    struct str function, layer, segments[LAMBDA_SEGMENTS_MAX];
+    size_t segment_count;
+};
+
+static bool path_matches(struct str rest, const char *pattern, struct path_parts *ret)
 {
+    *ret = (struct path_parts){0};
     for (struct str want = str_of(pattern); want.at;) {
         struct str part = str_cut(&want, '/');
         if (!rest.at) {
@@ -194,9 +219,12 @@ static bool path_matches(struct str rest, const char *pattern, struct str *ret_n
         }
         struct str have = str_cut(&rest, '/');
         if (str_eq(part, STR("*"))) {
-            *ret_name = have;
+            ret->function = have;
+        } else if (str_eq(part, STR("%"))) {
+            ret->layer = have;
         } else if (str_eq(part, STR("+"))) {
-            *ret_segment = have;
+            CHECK(ret->segment_count < LAMBDA_SEGMENTS_MAX);
+            ret->segments[ret->segment_count++] = have;
         } else if (!str_eq(part, have)) {
             return false;
         }
@@ -204,17 +232,23 @@ static bool path_matches(struct str rest, const char *pattern, struct str *ret_n
     return !rest.at;
 }
 
-static const struct lambda_op *op_find(const struct http_request *req, struct str *ret_name,
-                                       struct str *ret_segment, bool *ret_path_known)
+static bool query_matches(const struct http_request *req, const char *wanted)
+{
+    struct str value = str_of(wanted), name = str_cut(&value, '='), given = {0};
+    return !wanted || (uri_query_find(req->query, name, &given) && str_eq(given, value));
+}
+
+static const struct lambda_op *op_find(const struct http_request *req, struct path_parts *ret,
+                                       bool *ret_path_known)
 {
     struct str rest = path_rest(req->path);
     *ret_path_known = false;
     for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-        if (!path_matches(rest, ops[i].path, ret_name, ret_segment)) {
+        if (!path_matches(rest, ops[i].path, ret)) {
             continue;
         }
         *ret_path_known = true;
-        if (str_eq(req->method, str_of(ops[i].method))) {
+        if (str_eq(req->method, str_of(ops[i].method)) && query_matches(req, ops[i].query)) {
             return &ops[i];
         }
     }
@@ -271,6 +305,32 @@ static int name_take(struct lambda_call *call, struct str raw, struct err *err)
     return qualifier_take(call, parsed.qualifier, err);
 }
 
+// The layer, by name or ARN; its version is the first of the other segments.
+static int layer_take(struct lambda_call *call, struct str raw, struct err *err)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(1024);
+    uri_decode_lenient(raw, URI_PATH, &text);
+    TRY(lambda_layer_take(call, buf_str(&text), "layerName", err));
+    struct str number = str_of(call->segments[0]);
+    if (number.at && !str_to_i64(number, &call->layer_version)) {
+        return err_aws(err, ERR_INVALID, "ValidationException",
+                       "1 validation error detected: Value '" STR_FMT
+                       "' at 'versionNumber' failed to satisfy constraint: Member must be an "
+                       "integer",
+                       STR_ARG(str_head(number, 40)));
+    }
+    return 0;
+}
+
+static void segments_take(struct lambda_call *call, const struct path_parts *parts)
+{
+    for (size_t i = 0; i < parts->segment_count; i++) {
+        CLEAN(buf_done) struct buf text = BUF_INIT(4096);
+        uri_decode_lenient(parts->segments[i], URI_PATH, &text);
+        call->segments[i] = mem_dup(buf_text(&text));
+    }
+}
+
 // ── may they ──
 
 int lambda_authorize(struct lambda_call *call, struct err *err)
@@ -281,10 +341,13 @@ int lambda_authorize(struct lambda_call *call, struct err *err)
     if (!call->req) {
         return err_set(err, ERR_LOST, "the client has gone");
     }
-    const char *operation = call->op->run == lambda_invoke ? "InvokeFunction" : call->op->name;
+    const struct lambda *lambda = call->api->lambda;
+    const char *operation = call->op->action ? call->op->action : call->op->name;
     CLEAN_MEM char *action = mem_printf("lambda:%s", operation);
-    CLEAN_MEM char *arn =
-        call->name[0] ? lambda_arn(call->api->lambda, call->name, call->qualifier) : mem_dup("*");
+    CLEAN_MEM char *arn = call->name[0] ? lambda_arn(lambda, call->name, call->qualifier)
+                          : call->layer[0]
+                              ? lambda_layer_arn(lambda, call->layer, call->layer_version)
+                              : mem_dup("*");
     return authorize(call->api, call->req, &call->auth, AUTH_STYLE_JSON, action, str_of(arn), NULL,
                      0, err);
 }
@@ -408,9 +471,9 @@ static void call_closed(struct http_request *req)
 
 static int call_open(struct lambda_call *call, struct err *err)
 {
-    struct str name = {0}, segment = {0};
+    struct path_parts parts = {0};
     bool path_known = false;
-    call->op = op_find(call->req, &name, &segment, &path_known);
+    call->op = op_find(call->req, &parts, &path_known);
     TRY(auth_headers(call->api, call->req, AUTH_STYLE_JSON, &call->auth, err));
     if (!call->op) {
         return path_known ? err_aws(err, ERR_INVALID, "MethodNotAllowedException",
@@ -421,16 +484,15 @@ static int call_open(struct lambda_call *call, struct err *err)
                                     "here",
                                     STR_ARG(str_head(call->req->path, 200)));
     }
-    if (name.at) {
-        TRY(name_take(call, name, err));
+    segments_take(call, &parts);
+    if (parts.function.at) {
+        TRY(name_take(call, parts.function, err));
     }
-    if (call->op->run != lambda_create_function) { // its name is in its body
+    if (parts.layer.at) {
+        TRY(layer_take(call, parts.layer, err));
+    }
+    if (!call->op->named_later) {
         TRY(lambda_authorize(call, err));
-    }
-    if (segment.at) {
-        CLEAN(buf_done) struct buf text = BUF_INIT(4096);
-        uri_decode_lenient(segment, URI_PATH, &text);
-        call->segment = str_dup(buf_str(&text));
     }
     call->body_max = body_max(call);
     uint64_t size = call->req->body_size;
@@ -455,6 +517,7 @@ const struct http_handler *lambda_route(struct http_request *req, struct api *ap
     call->req = req;
     call->api = api;
     call->refs = 1;
+    call->layer_version = -1;
     req->data = call;
     struct err err = {0};
     if (call_open(call, &err) < 0) {

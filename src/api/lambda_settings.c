@@ -349,7 +349,8 @@ int lambda_account_settings(struct lambda_call *call, struct err *err)
 {
     (void)err;
     const struct api_settings *settings = call->api->settings;
-    int64_t functions = 0, size = 0, reserved = 0;
+    int64_t functions = 0, reserved = 0;
+    int64_t size = (int64_t)lambda_layers_code_size(call->api->lambda);
     size_t at = 0;
     for (struct lambda_function *f; (f = map_next(&call->api->lambda->functions, &at));) {
         if (f->latest) {

@@ -35,6 +35,31 @@ struct function *function_ref(struct function *f)
     X(on_success) X(on_failure)
 // clang-format on
 
+void function_layers_clear(struct function *f)
+{
+    for (size_t i = 0; i < f->layer_count; i++) {
+        free(f->layers[i].arn);
+        free(f->layers[i].package);
+    }
+    f->layer_count = 0;
+}
+
+void function_layer_add(struct function *f, struct str arn, const char *package, uint64_t code_size)
+{
+    CHECK(f->layer_count < FUNCTION_LAYERS_MAX);
+    f->layers[f->layer_count++] =
+        (struct function_layer){str_dup(arn), mem_dup(package), code_size};
+}
+
+bool function_uses(const struct function *f, const char *package)
+{
+    bool uses = f->package && strcmp(f->package, package) == 0;
+    for (size_t i = 0; i < f->layer_count; i++) {
+        uses = uses || strcmp(f->layers[i].package, package) == 0;
+    }
+    return uses;
+}
+
 void function_unref(struct function *f)
 {
     if (!f) {
@@ -47,6 +72,7 @@ void function_unref(struct function *f)
 #define X(field) free(f->field);
     FUNCTION_STRINGS(X)
 #undef X
+    function_layers_clear(f);
     free(f);
 }
 
@@ -64,6 +90,11 @@ struct function *function_copy(const struct function *f)
 #define X(field) copy->field = mem_dup(f->field);
     FUNCTION_STRINGS(X)
 #undef X
+    copy->layer_count = 0;
+    for (size_t i = 0; i < f->layer_count; i++) {
+        const struct function_layer *layer = &f->layers[i];
+        function_layer_add(copy, str_of(layer->arn), layer->package, layer->code_size);
+    }
     return copy;
 }
 

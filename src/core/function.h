@@ -15,6 +15,14 @@
 #define FUNCTION_RETRIES     2   // Lambda's defaults for asynchronous invocation
 #define FUNCTION_EVENT_AGE_S (6 * 3600)
 
+#define FUNCTION_LAYERS_MAX 5
+
+struct function_layer {
+    char *arn;     // of the layer version; it may be deleted since
+    char *package; // folder of what was in its zip, absolute
+    uint64_t code_size;
+};
+
 enum function_state { FUNCTION_PENDING, FUNCTION_ACTIVE, FUNCTION_FAILED };
 
 struct function {
@@ -29,7 +37,9 @@ struct function {
     char *extra;       // JSON object: further members of the configuration, kept as given, or NULL
     char *code_sha256; // base64, as Lambda shows it
     char *package;     // folder of the unpacked package, absolute
-    char *prepared;    // folder of the prepared model, absolute, or NULL
+    struct function_layer layers[FUNCTION_LAYERS_MAX]; // in order: later ones lie on top
+    size_t layer_count;
+    char *prepared; // folder of the prepared model, absolute, or NULL
     uint64_t code_size;
     uint32_t memory_mb;
     uint32_t timeout_s;
@@ -50,6 +60,12 @@ struct function *function_ref(struct function *f);
 void function_unref(struct function *f); // NULL is fine
 void function_clean(struct function **f);
 struct function *function_copy(const struct function *f); // deep, one reference, to be changed
+
+void function_layers_clear(struct function *f);
+void function_layer_add(struct function *f, struct str arn, const char *package,
+                        uint64_t code_size); // copies; at most FUNCTION_LAYERS_MAX
+// The unpacked package is the function's code or one of its layers.
+bool function_uses(const struct function *f, const char *package);
 
 // 1…64 letters, digits, - and _.
 bool function_name_ok(struct str name);

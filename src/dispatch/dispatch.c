@@ -305,6 +305,20 @@ struct function *dispatch_function(struct dispatch *d, struct str key)
     return lane ? lane->function : NULL;
 }
 
+bool dispatch_uses(const struct dispatch *d, const char *package)
+{
+    size_t at = 0;
+    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        LIST_EACH(worker, &lane->workers, struct worker, link)
+        {
+            if (function_uses(worker->function, package)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 // ── jobs ──
 
 void dispatch_submit(struct dispatch *d, struct job *job)

@@ -41,6 +41,9 @@ void dispatch_function_remove(struct dispatch *dispatch, struct str name);
 // The current version, borrowed; NULL when there is none of that name.
 struct function *dispatch_function(struct dispatch *dispatch, struct str name);
 
+// An instance that has not ended yet runs code or a layer of this package, whatever its version.
+bool dispatch_uses(const struct dispatch *dispatch, const char *package);
+
 // Takes the job. job->on_settled is called later (never from inside this call).
 void dispatch_submit(struct dispatch *dispatch, struct job *job);
 // Asynchronous jobs were committed to the outbox for this function: load and run them.

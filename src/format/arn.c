@@ -114,6 +114,38 @@ int arn_function_parse(struct str text, struct arn_function *ret, struct err *er
     return 0;
 }
 
+int arn_layer_parse(struct str text, struct arn_layer *ret, struct err *err)
+{
+    struct arn arn = {.resource = text};
+    struct arn_layer layer = {.version = -1};
+    if (str_starts(text, STR("arn:"))) {
+        TRY(arn_parse(text, &arn, err));
+        if (!str_eq(arn.service, STR("lambda")) ||
+            !str_eq(str_cut(&arn.resource, ':'), STR("layer")) || !is_account(arn.account)) {
+            return err_set(err, ERR_INVALID, "\"" STR_FMT "\" is not the ARN of a layer",
+                           STR_ARG(str_head(text, 170)));
+        }
+        layer.region = arn.region;
+        layer.account = arn.account;
+        layer.name = str_cut(&arn.resource, ':');
+    } else {
+        layer.name = text;
+        arn.resource = (struct str){0};
+    }
+    if (!is_word(layer.name, ARN_LAYER_NAME_MAX)) {
+        return err_set(err, ERR_INVALID,
+                       "a layer's name has 1 to %d letters, digits, '-' and '_', \"" STR_FMT
+                       "\" has not",
+                       ARN_LAYER_NAME_MAX, STR_ARG(str_head(text, 170)));
+    }
+    if (arn.resource.at && (!str_to_i64(arn.resource, &layer.version) || layer.version < 0)) {
+        return err_set(err, ERR_INVALID, "\"" STR_FMT "\" does not end in a version's number",
+                       STR_ARG(str_head(text, 170)));
+    }
+    *ret = layer;
+    return 0;
+}
+
 int arn_s3_parse(struct str text, struct arn_s3 *ret, struct err *err)
 {
     struct arn arn;
@@ -151,6 +183,16 @@ void arn_add_function(struct buf *out, struct str region, struct str account, st
     if (qualifier.size) {
         buf_add_char(out, ':');
         buf_add_str(out, qualifier);
+    }
+}
+
+void arn_add_layer(struct buf *out, struct str region, struct str account, struct str name,
+                   int64_t version)
+{
+    arn_add(out, "lambda", region, account, STR("layer:"));
+    buf_add_str(out, name);
+    if (version >= 0) {
+        buf_printf(out, ":%lld", (long long)version);
     }
 }
 

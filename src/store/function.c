@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions as rows. A version's columns are listed once, in the order of every statement here.
 #include "store/function.h"
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
+
+#define LAYERS_TEXT_MAX (64 * 1024)
 
 const char *const function_ddl[] = {
     "CREATE TABLE function("
@@ -52,6 +55,12 @@ const char *const function_ddl[] = {
     NULL,
 };
 
+// Lines "<ARN> <code size> <folder>", in order.
+const char *const function_layers_ddl[] = {
+    "ALTER TABLE function_version ADD COLUMN layers TEXT",
+    NULL,
+};
+
 int function_head_put(struct db *db, const struct function_head *head, struct err *err)
 {
     struct query *q = NULL;
@@ -89,15 +98,40 @@ static struct str relative(const char *packages, const char *path)
     return path && str_starts(text, folder) ? str_skip(text, folder.size + 1) : text;
 }
 
+static void layers_write(const struct function *f, const char *packages, struct buf *out)
+{
+    for (size_t i = 0; i < f->layer_count; i++) {
+        const struct function_layer *layer = &f->layers[i];
+        struct str folder = relative(packages, layer->package);
+        buf_printf(out, "%s %llu " STR_FMT "\n", layer->arn, (unsigned long long)layer->code_size,
+                   STR_ARG(folder));
+    }
+}
+
+static void layers_read(struct function *f, const char *packages, struct str text)
+{
+    while (text.size && f->layer_count < FUNCTION_LAYERS_MAX) {
+        struct str folder = str_cut(&text, '\n');
+        struct str arn = str_cut(&folder, ' ');
+        uint64_t size = 0;
+        (void)str_to_u64(str_cut(&folder, ' '), &size);
+        CLEAN_MEM char *package = mem_printf("%s/" STR_FMT, packages, STR_ARG(folder));
+        function_layer_add(f, arn, package, size);
+    }
+}
+
 int function_version_put(struct db *db, const char *packages, const struct function *f,
                          struct err *err)
 {
+    CLEAN(buf_done) struct buf layers = BUF_INIT(LAYERS_TEXT_MAX);
+    layers_write(f, packages, &layers);
     struct query *q = NULL;
     TRY(db_query(db,
                  "INSERT OR REPLACE INTO function_version(name, version, runtime, handler, role, "
                  "description, environment, extra, code_sha256, package, prepared, state_reason, "
                  "state_code, revision, code_size, memory_mb, timeout_s, ephemeral_mb, state, "
-                 "modified_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 "modified_ms, layers) "
+                 "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                  &q, err));
     query_bind_text(q, 1, f->name);
     query_bind_text(q, 2, f->version);
@@ -112,6 +146,7 @@ int function_version_put(struct db *db, const char *packages, const struct funct
     query_bind_i64(q, 18, f->ephemeral_mb);
     query_bind_i64(q, 19, f->state);
     query_bind_i64(q, 20, f->modified_ms);
+    query_bind_str(q, 21, buf_str(&layers));
     return query_run(q, err);
 }
 
@@ -227,6 +262,7 @@ static struct function *version_read(struct query *q, const char *packages)
     f->ephemeral_mb = (uint32_t)query_i64(q, 17);
     f->state = (enum function_state)query_i64(q, 18);
     f->modified_ms = query_i64(q, 19);
+    layers_read(f, packages, query_str(q, 20));
     return f;
 }
 
@@ -237,7 +273,7 @@ int function_version_each(struct db *db, const char *packages,
     TRY(db_query(db,
                  "SELECT name, version, runtime, handler, role, description, environment, extra, "
                  "code_sha256, package, prepared, state_reason, state_code, revision, code_size, "
-                 "memory_mb, timeout_s, ephemeral_mb, state, modified_ms "
+                 "memory_mb, timeout_s, ephemeral_mb, state, modified_ms, layers "
                  "FROM function_version ORDER BY name, CAST(version AS INTEGER)",
                  &q, err));
     int rc = 0;

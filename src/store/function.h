@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-extern const char *const function_ddl[];
+extern const char *const function_ddl[], *const function_layers_ddl[];
 
 #define FUNCTION_UPDATE_VERSION "$UPDATE"
 

@@ -5,6 +5,7 @@
 #include "store/bucket.h"
 #include "store/function.h"
 #include "store/job.h"
+#include "store/layer.h"
 #include "store/notification.h"
 #include "store/object.h"
 #include "store/role.h"
@@ -13,7 +14,8 @@
 #include <stdio.h>
 
 static const char *const *const steps[] = {
-    job_ddl, bucket_ddl, object_ddl, upload_ddl, notification_ddl, function_ddl, role_ddl,
+    job_ddl,      bucket_ddl, object_ddl,          upload_ddl, notification_ddl,
+    function_ddl, role_ddl,   function_layers_ddl, layer_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

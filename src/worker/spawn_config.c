@@ -85,7 +85,11 @@ static json_t *jail_of(const struct function *f, int64_t port, bool open, bool g
 {
     json_t *jail = json_object();
     json_put_str(jail, "package", str_of(f->package));
-    json_put(jail, "layers", json_array());
+    json_t *layers = json_array();
+    for (size_t i = 0; i < f->layer_count; i++) {
+        json_array_append_new(layers, json_from_str(str_of(f->layers[i].package)));
+    }
+    json_put(jail, "layers", layers);
     json_put_int(jail, "tmp", (int64_t)f->ephemeral_mb << 20);
     json_put_int(jail, "memory", grouped ? 0 : (int64_t)f->memory_mb << 20);
     json_put_int(jail, "port", open ? 0 : port);

@@ -164,7 +164,7 @@ def test_insecure_takes_anybody(make_server):
 
 
 def test_what_is_not_there(server):
-    status, headers, body = get(server, "/2015-03-31/layers")
+    status, headers, body = get(server, "/2015-03-31/nothing")
     assert (status, headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
     status, headers, body = get(server, "/2015-03-31/functions/", method="PATCH", body=b"{}")
     assert (status, headers["x-amzn-ErrorType"]) == (405, "MethodNotAllowedException")

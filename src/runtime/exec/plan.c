@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define CONFIG_MAX (1024 * 1024)
+#define SEARCH_MAX (64 * 1024) // of a search path of ours
 
 // ---- environment ----
 
@@ -145,18 +146,74 @@ void plan_done(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-// The first that is there, as Lambda looks for it.
-static int bootstrap_find(struct plan *plan, const char *task, struct err *err)
+// Where the layers are: in /opt or, where there is no root of our own, in their folders, the last on
+// top and so the first to be searched.
+struct opt {
+    char *folders[JAIL_LAYERS_MAX];
+    size_t count;
+};
+
+static void opt_done(struct opt *opt)
 {
-    const char *const folders[] = {task, "/opt"};
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        struct stat st;
-        char *path = mem_printf("%s/bootstrap", folders[i]);
-        if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-            plan->argv[0] = path;
-            return 0;
-        }
-        free(path);
+    for (size_t i = 0; i < opt->count; i++) {
+        free(opt->folders[i]);
+    }
+}
+
+static void opt_find(struct opt *opt, const struct jail *jail, bool own_root)
+{
+    *opt = (struct opt){0};
+    for (size_t i = own_root ? 0 : jail->layer_count; i > 0; i--) {
+        opt->folders[opt->count++] = str_dup(jail->layers[i - 1]);
+    }
+    if (opt->count == 0) {
+        opt->folders[opt->count++] = mem_dup("/opt");
+    }
+}
+
+static void opt_add(struct buf *path, const struct opt *opt, const char *below)
+{
+    for (size_t i = 0; i < opt->count; i++) {
+        buf_printf(path, "%s%s%s", path->size ? ":" : "", opt->folders[i], below);
+    }
+}
+
+// AWS_EXECUTION_ENV is AWS_Lambda_nodejs20.x: modules for that version alone are in nodejs/node20.
+static void modules_add(struct buf *path, const struct opt *opt, const struct plan *plan)
+{
+    static const char mark[] = "AWS_Lambda_nodejs";
+    struct str version = str_of(plan_get(plan, "AWS_EXECUTION_ENV"));
+    if (str_starts(version, str_of(mark))) {
+        version = str_skip(version, sizeof mark - 1);
+        struct str major = str_cut(&version, '.');
+        CLEAN_MEM char *below = mem_printf("/nodejs/node" STR_FMT "/node_modules", STR_ARG(major));
+        opt_add(path, opt, below);
+    }
+    opt_add(path, opt, "/nodejs/node_modules");
+}
+
+static bool bootstrap_take(struct plan *plan, const char *folder)
+{
+    struct stat st;
+    char *path = mem_printf("%s/bootstrap", folder);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        plan->argv[0] = path;
+        return true;
+    }
+    free(path);
+    return false;
+}
+
+// The first that is there, as Lambda looks for it.
+static int bootstrap_find(struct plan *plan, const char *task, const struct opt *opt,
+                          struct err *err)
+{
+    bool found = bootstrap_take(plan, task);
+    for (size_t i = 0; i < opt->count && !found; i++) {
+        found = bootstrap_take(plan, opt->folders[i]);
+    }
+    if (found) {
+        return 0;
     }
     return err_set(err, ERR_NOT_FOUND,
                    "Couldn't find valid bootstrap(s): [%s/bootstrap "
@@ -181,12 +238,17 @@ int plan_settle(struct plan *plan, bool own_root, struct err *err)
     const char *task = own_root || !*outside ? "/var/task" : outside;
     CLEAN_MEM char *ours = str_dup(str_not_null(plan->jail.runtime));
     const char *runtime = own_root || !*ours ? "/var/runtime" : ours;
-    CLEAN_MEM char *libraries = mem_printf("%s:%s/lib:/opt/lib", task, task);
-    CLEAN_MEM char *modules = mem_printf("/opt/nodejs/node_modules:%s/node_modules", task);
+    CLEAN(opt_done) struct opt opt;
+    CLEAN(buf_done) struct buf libraries = BUF_INIT(SEARCH_MAX), modules = BUF_INIT(SEARCH_MAX);
+    opt_find(&opt, &plan->jail, own_root);
+    buf_printf(&libraries, "%s:%s/lib", task, task);
+    opt_add(&libraries, &opt, "/lib");
+    modules_add(&modules, &opt, plan);
+    buf_printf(&modules, ":%s/node_modules", task);
     plan_set(plan, "LAMBDA_TASK_ROOT", task);
-    path_prepend(plan, "LD_LIBRARY_PATH", libraries);
-    path_prepend(plan, "NODE_PATH", modules);
-    TRY(plan->argv[0] ? 0 : bootstrap_find(plan, task, err));
+    path_prepend(plan, "LD_LIBRARY_PATH", buf_text(&libraries));
+    path_prepend(plan, "NODE_PATH", buf_text(&modules));
+    TRY(plan->argv[0] ? 0 : bootstrap_find(plan, task, &opt, err));
     for (size_t i = 0; plan->argv[i]; i++) {
         argument_settle(&plan->argv[i], "{task}", task);
         argument_settle(&plan->argv[i], "{runtime}", runtime);

@@ -300,16 +300,53 @@ def logging_setup():
     logging.getLogger().addHandler(handler)
 
 
+def search_path(task):
+    """The function's modules first, then its layers', then Python's own: as Lambda has them."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    below = (f"python/lib/{version}/site-packages", "python")
+    return [task] + [f"{folder}/{path}" for folder in Process.opt for path in below]
+
+
+def libraries_load(task):
+    """Shared libraries of the function and its layers. The dynamic linker read LD_LIBRARY_PATH long
+    before these folders were there; what is loaded already it finds by name."""
+    folders = [task + "/lib"] + [folder + "/lib" for folder in Process.opt if Process.layered]
+    os.environ["LD_LIBRARY_PATH"] = ":".join(
+        [task, *folders, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    )
+    waiting = [
+        path
+        for folder in folders
+        if os.path.isdir(folder)
+        for path in sorted(os.path.join(folder, name) for name in os.listdir(folder) if ".so" in name)
+        if os.path.isfile(path)
+    ]
+    while waiting:
+        left = [path for path in waiting if not library_load(path)]
+        if len(left) == len(waiting):
+            return
+        waiting = left
+
+
+def library_load(path):
+    try:
+        ctypes.CDLL(path)
+    except OSError:  # what it needs itself may come later
+        return False
+    return True
+
+
 def load_handler(config):
     """Imports the module and finds the function; errors are worded as Lambda words them."""
-    root, spec = config["taskRoot"], config["handler"]
+    spec = config["handler"]
     module_name, dot, function_name = spec.rpartition(".")
     if not dot:
         raise InitError(
             "Runtime.MalformedHandlerName",
             f"Bad handler '{spec}': not enough values to unpack (expected 2, got 1)",
         )
-    sys.path.insert(0, root)
+    sys.path[:0] = search_path(config["taskRoot"])
+    libraries_load(config["taskRoot"])
     module_name = module_name.replace("/", ".")
     try:
         module = importlib.import_module(module_name)
@@ -419,6 +456,8 @@ class Process:
     error = None  # (type, message) when the function could not be loaded
     document = None  # and the whole of it, where there is more to say
     own_sockets = set()
+    opt = ("/opt",)  # where the layers are, the first to be searched first
+    layered = False
     tmp = ()  # what loading the function left in /tmp
 
 
@@ -498,8 +537,12 @@ def config_read(sock, role, fd):
         Jail.enter(sock, role, config["jail"])
     except InitError as e:
         Process.error = e.args
+    layers = config["jail"]["layers"]
+    Process.layered = bool(layers)
     if Jail.root:
         config["taskRoot"] = config["environment"]["LAMBDA_TASK_ROOT"] = "/var/task"
+    elif layers:
+        Process.opt = tuple(reversed(layers))
 
 
 def child_main(spawn, fds, began):

@@ -97,7 +97,17 @@ static void test_function_copy(void **state)
     f->environment = mem_dup("{\"A\":\"b\"}");
     f->on_failure = mem_dup("arn:aws:s3:::b");
     f->timeout_s = 9;
+    f->package = mem_dup("/p/abc/code");
+    function_layer_add(f, STR("arn:1 of more"), "/p/def/code", 7);
     struct function *copy = function_copy(f);
+    assert_true(function_uses(copy, "/p/abc/code"));
+    assert_true(function_uses(copy, "/p/def/code"));
+    assert_false(function_uses(copy, "/p/de/code"));
+    assert_ptr_not_equal(copy->layers[0].arn, f->layers[0].arn);
+    assert_int_equal(copy->layers[0].code_size, 7);
+    function_layers_clear(copy);
+    assert_int_equal(copy->layer_count, 0);
+    assert_false(function_uses(copy, "/p/def/code"));
     assert_int_equal(copy->refs, 1);
     assert_string_equal(copy->environment, f->environment);
     assert_ptr_not_equal(copy->environment, f->environment);

@@ -124,12 +124,72 @@ static void test_add(void **state)
     assert_buf(&out, "arn:aws:sqs:r:1:q");
 }
 
+static void test_layer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *region, *account, *name;
+        int64_t version;
+    } good[] = {
+        {"l", "", "", "l", -1},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:my_l-2", "us-east-1", "000000000000",
+         "my_l-2", -1},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:l:12", "us-east-1", "000000000000", "l", 12},
+        {"arn:aws-cn:lambda:cn-north-1:123456789012:layer:l:0", "cn-north-1", "123456789012", "l",
+         0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        struct err err = {0};
+        struct arn_layer layer;
+        assert_ok(arn_layer_parse(str_of(good[i].text), &layer, &err), err);
+        assert_str(layer.region, good[i].region);
+        assert_str(layer.account, good[i].account);
+        assert_str(layer.name, good[i].name);
+        assert_int_equal(layer.version, good[i].version);
+        CLEAN(buf_done) struct buf out = BUF_INIT(1024);
+        arn_add_layer(&out, layer.region, layer.account, layer.name, layer.version);
+        if (str_starts(str_of(good[i].text), STR("arn:aws:"))) {
+            assert_string_equal(buf_text(&out), good[i].text);
+        }
+    }
+}
+
+static void test_layer_bad(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"", "a layer's name"},
+        {"a b", "a layer's name"},
+        {"a:1", "a layer's name"},
+        {"arn:aws:lambda:us-east-1:000000000000:function:f", "not the ARN of a layer"},
+        {"arn:aws:s3:us-east-1:000000000000:layer:l:1", "not the ARN of a layer"},
+        {"arn:aws:lambda:us-east-1::layer:l:1", "not the ARN of a layer"},
+        {"arn:aws:lambda:us-east-1:000000000000:layer", "a layer's name"},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:l:", "version's number"},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:l:x", "version's number"},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:l:1:2", "version's number"},
+        {"arn:aws:lambda:us-east-1:000000000000:layer:l:-1", "version's number"}};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct err err = {0};
+        struct arn_layer layer;
+        assert_err(arn_layer_parse(str_of(bad[i][0]), &layer, &err), ERR_INVALID, err, bad[i][1]);
+    }
+    char longest[ARN_LAYER_NAME_MAX + 2];
+    memset(longest, 'x', sizeof longest);
+    struct err err = {0};
+    struct arn_layer layer;
+    assert_ok(arn_layer_parse(str_n(longest, ARN_LAYER_NAME_MAX), &layer, &err), err);
+    assert_err(arn_layer_parse(str_n(longest, ARN_LAYER_NAME_MAX + 1), &layer, &err), ERR_INVALID,
+               err, "140");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),    cmocka_unit_test(test_parse_bad),
         cmocka_unit_test(test_function), cmocka_unit_test(test_function_bad),
         cmocka_unit_test(test_s3),       cmocka_unit_test(test_add),
+        cmocka_unit_test(test_layer),    cmocka_unit_test(test_layer_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

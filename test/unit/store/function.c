@@ -12,6 +12,8 @@ static struct function *version_make(const char *name, const char *version)
     f->runtime = mem_dup("onnx");
     f->package = mem_dup("/data/packages/abc/code");
     f->environment = mem_dup("{\"A\":\"b\"}");
+    function_layer_add(f, STR("arn:aws:lambda:r:1:layer:one:1"), "/data/packages/def/code", 7);
+    function_layer_add(f, STR("arn:aws:lambda:r:1:layer:two:2"), "/data/packages/ghi/code", 8);
     f->code_size = 123;
     f->memory_mb = 512;
     f->state = FUNCTION_FAILED;
@@ -58,6 +60,10 @@ static void versions_come_back_in_order(void **state)
     assert_string_equal(f->state_reason, "no model");
     assert_string_equal(f->package,
                         "/elsewhere/packages/abc/code"); // a data directory may be moved
+    assert_int_equal(f->layer_count, 2);
+    assert_string_equal(f->layers[0].arn, "arn:aws:lambda:r:1:layer:one:1");
+    assert_string_equal(f->layers[1].package, "/elsewhere/packages/ghi/code");
+    assert_int_equal(f->layers[1].code_size, 8);
     assert_null(f->prepared);
     assert_null(f->handler);
     assert_int_equal(f->code_size, 123);
