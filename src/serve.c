@@ -18,7 +18,7 @@
 #include "sandbox/jail.h"
 #include "store/object.h"
 #include "worker/runner_fleet.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 #include "worker/spawn_config.h"
 #include "worker/template.h"
 

@@ -4,7 +4,7 @@
 #include "api/lambda.h"
 #include "base/clock.h"
 #include "core/identity.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 
 #define ROLE_PATTERN                                                                               \
     "Member must satisfy regular expression pattern: "                                             \

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "format/hex.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

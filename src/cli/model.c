@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "config/quantity.h"
 #include "format/json.h"
+#include "runtime/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,27 +22,6 @@ static const struct option options[] = {
     {"labels", 0, "N", "how many classes there are, when known"},
     {"json", 0, NULL, "print JSON"},
 };
-
-// Beside this program, or where it is installed to.
-static char *runner_path(void)
-{
-    char self[4096];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (size <= 0) {
-        return NULL;
-    }
-    self[size] = 0;
-    char *slash = strrchr(self, '/');
-    *slash = 0;
-    static const char *const places[] = {"", "/../libexec/rouse"};
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        CLEAN_MEM char *path = mem_printf("%s%s/rouse-runner", self, places[i]);
-        if (access(path, X_OK) == 0) {
-            return MOVE(path);
-        }
-    }
-    return NULL;
-}
 
 static int start(char *const argv[], int out, pid_t *ret_pid, struct err *err)
 {
@@ -203,12 +183,8 @@ static int inspect(const struct args *args, const char *file, struct err *err)
     if (stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
         return err_set(err, ERR_NOT_FOUND, "there is no file %s", file);
     }
-    CLEAN_MEM char *runner = runner_path();
-    if (!runner) {
-        return err_set(err, ERR_UNAVAILABLE,
-                       "rouse-runner is neither beside rouse nor in "
-                       "../libexec/rouse");
-    }
+    CLEAN_MEM char *runner = NULL;
+    TRY(runner_path(&runner, err));
     const char *labels = args_get(args, "labels");
     const char *argv[] = {runner, "inspect", file, labels ? "--labels" : NULL, labels, NULL};
     CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "format/json.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>

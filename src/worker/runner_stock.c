@@ -2,7 +2,7 @@
 // The stock: what cannot be forked is started before it is needed, and waits.
 #include "worker/runner.h"
 #include "base/clock.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 #include "worker/runtime_link.h"
 
 #include <string.h>

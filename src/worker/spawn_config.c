@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "core/uuid.h"
 #include "format/json.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 #include "worker/template.h"
 
 // What was asked of a template and is not answered yet; answers come in order.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of runtimes, and the search for interpreters along PATH.
-#include "worker/runtime.h"
+#include "runtime/runtime.h"
 #include "base/mem.h"
 #include "base/str.h"
 
