@@ -44,6 +44,7 @@ const struct http_handler *api_route(struct http_request *req, void *api);
 
 // Each service: NULL when the request is not its own.
 const struct http_handler *lambda_route(struct http_request *req, struct api *api);
+const struct http_handler *lambda_url_route(struct http_request *req, struct api *api);
 const struct http_handler *admin_route(struct http_request *req, struct api *api);
 const struct http_handler *s3_route(struct http_request *req, struct api *api); // takes all
 

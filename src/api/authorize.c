@@ -119,16 +119,16 @@ static enum policy_answer ask(const struct role_rights *rights, const struct pol
     return answer;
 }
 
-int authorize(struct api *api, const struct http_request *req, const struct auth *auth,
-              enum auth_style style, const char *action, struct str resource,
-              const struct policy_value *more, size_t more_count, struct err *err)
+int authorize_ask(struct api *api, const struct http_request *req, const struct auth *auth,
+                  const char *action, struct str resource, const struct policy_value *more,
+                  size_t more_count, enum policy_answer *ret, struct err *err)
 {
+    *ret = POLICY_ALLOWS;
     if (!auth->role[0] || auth->unchecked) {
         return 0;
     }
     struct role_rights *rights = NULL;
     TRY(rights_of(api, str_of(auth->role), &rights, err));
-    CLEAN_MEM char *principal = authorize_principal(auth);
     char now[CLOCK_TEXT_MAX];
     struct policy_value context[CONTEXT_MAX] = {
         {STR("aws:SourceIp"), str_of(req->remote)},
@@ -146,10 +146,20 @@ int authorize(struct api *api, const struct http_request *req, const struct auth
     }
     struct policy_question q = {
         .action = str_of(action), .resource = resource, .context = context, .context_count = count};
-    enum policy_answer answer = ask(rights, &q);
+    *ret = ask(rights, &q);
+    return 0;
+}
+
+int authorize(struct api *api, const struct http_request *req, const struct auth *auth,
+              enum auth_style style, const char *action, struct str resource,
+              const struct policy_value *more, size_t more_count, struct err *err)
+{
+    enum policy_answer answer = POLICY_SILENT;
+    TRY(authorize_ask(api, req, auth, action, resource, more, more_count, &answer, err));
     if (answer == POLICY_ALLOWS) {
         return 0;
     }
+    CLEAN_MEM char *principal = authorize_principal(auth);
     return err_aws(err, ERR_DENIED,
                    style == AUTH_STYLE_S3 ? "AccessDenied" : "AccessDeniedException",
                    "User: %s is not authorized to perform: %s on resource: \"" STR_FMT "\" %s the "

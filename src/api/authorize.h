@@ -12,6 +12,13 @@ MUST_CHECK int authorize(struct api *api, const struct http_request *req, const 
                          enum auth_style style, const char *action, struct str resource,
                          const struct policy_value *more, size_t more_count, struct err *err);
 
+// The same question without the judgement: what the identity's own policies say. The root and whoever
+// is not checked are allowed. For what the policy of a resource may allow, too.
+MUST_CHECK int authorize_ask(struct api *api, const struct http_request *req,
+                             const struct auth *auth, const char *action, struct str resource,
+                             const struct policy_value *more, size_t more_count,
+                             enum policy_answer *ret, struct err *err);
+
 // Roles or policies were changed: what was read of them is read again.
 void authorize_changed(void);
 

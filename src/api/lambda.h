@@ -22,6 +22,7 @@
 #include "format/arn.h"
 #include "format/checksum.h"
 #include "format/json.h"
+#include "iam/policy.h"
 #include "store/function.h"
 #include "worker/prepare.h"
 
@@ -166,6 +167,7 @@ struct lambda {
     struct map layers;             // struct lambda_layer by name
     struct lambda_line layer_line; // to change any of them
     struct lambda_sweep *sweep;
+    struct lambda_urls *urls;
 };
 
 struct lambda_function *lambda_find(struct api *api, struct str name); // NULL also while created
@@ -174,6 +176,8 @@ MUST_CHECK int lambda_need(struct lambda_call *call, struct lambda_function **re
 // The version that the call's qualifier names ("$LATEST" without one), borrowed.
 MUST_CHECK int lambda_need_version(struct lambda_call *call, struct lambda_function *f,
                                    struct function **ret, struct err *err);
+// The version that the qualifier (NULL: $LATEST) means, borrowed; NULL when there is none.
+struct function *lambda_version_find(const struct lambda_function *f, const char *qualifier);
 struct lambda_invoke_config *lambda_config_find(const struct lambda_function *f,
                                                 struct str qualifier);
 int lambda_not_found(const struct lambda_call *call, struct err *err); // for the name and qualifier
@@ -332,6 +336,18 @@ MUST_CHECK int lambda_policy_check(size_t size, struct err *err); // of a docume
 MUST_CHECK int lambda_need_member(const json_t *input, const char *name, const char *member,
                                   struct str *ret, struct err *err);
 
+// ---- policies of functions (lambda_policy.c)
+// What the function's policy for that qualifier (NULL: none) says of whoever asks.
+enum policy_answer lambda_policy_ask(const struct lambda_function *f, const char *qualifier,
+                                     const char *action, const struct policy_principal *principal,
+                                     const struct policy_value *context, size_t context_count);
+
+// ---- function URLs (lambda_url.c)
+MUST_CHECK int lambda_urls_start(struct lambda *lambda, struct err *err);
+void lambda_urls_stop(struct lambda *lambda);
+// The function, or the alias of it that `qualifier` (NULL: all of it) names, was deleted.
+void lambda_urls_forget(struct lambda *lambda, const char *function, const char *qualifier);
+
 // ---- operations
 int lambda_create_function(struct lambda_call *call, struct err *err);
 int lambda_update_code(struct lambda_call *call, struct err *err);
@@ -354,6 +370,11 @@ int lambda_list_invoke_configs(struct lambda_call *call, struct err *err);
 int lambda_add_permission(struct lambda_call *call, struct err *err);
 int lambda_remove_permission(struct lambda_call *call, struct err *err);
 int lambda_get_policy(struct lambda_call *call, struct err *err);
+int lambda_create_url(struct lambda_call *call, struct err *err);
+int lambda_update_url(struct lambda_call *call, struct err *err);
+int lambda_get_url(struct lambda_call *call, struct err *err);
+int lambda_delete_url(struct lambda_call *call, struct err *err);
+int lambda_list_urls(struct lambda_call *call, struct err *err);
 int lambda_tag_resource(struct lambda_call *call, struct err *err);
 int lambda_untag_resource(struct lambda_call *call, struct err *err);
 int lambda_list_tags(struct lambda_call *call, struct err *err);

@@ -221,6 +221,7 @@ static void change_apply_drop(struct lambda_function *f)
     for (size_t i = 0; i < f->version_count; i++) {
         lambda_sweep_suspect_all(f->lambda, f->versions[i]);
     }
+    lambda_urls_forget(f->lambda, f->name, NULL);
     dispatch_function_remove(api->dispatch, str_of(f->name));
     if (api->observe) {
         logs_remove(api->observe, str_of(f->name));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resource policies: who may invoke a function. They are kept and shown as Lambda does; every request
-// here is made with credentials that may do everything, so nothing asks them yet.
+// Resource policies: who may invoke a function. They are kept and shown as Lambda does, and asked where
+// somebody comes in whom no identity policy speaks for: by a function's URL, by an API.
 #include "api/lambda.h"
+#include "base/log.h"
 #include "core/identity.h"
 
 #define POLICY_MAX 20480 // bytes of one policy
@@ -106,7 +107,8 @@ static void condition_add(json_t *statement, const char *operator, const char * 
 }
 
 struct permission {
-    struct str sid, action, principal, source_arn, source_account, org;
+    struct str sid, action, principal, source_arn, source_account, org, url_auth;
+    bool via_url;
 };
 
 int lambda_need_member(const json_t *input, const char *name, const char *member, struct str *ret,
@@ -140,6 +142,25 @@ int lambda_sid_check(struct str sid, struct err *err)
     return 0;
 }
 
+static int url_auth_check(const struct permission *p, struct err *err)
+{
+    if (p->url_auth.size == 0) {
+        return 0;
+    }
+    if (!str_eq(p->url_auth, STR("NONE")) && !str_eq(p->url_auth, STR("AWS_IAM"))) {
+        return err_aws(err, ERR_INVALID, "ValidationException",
+                       "1 validation error detected: Value '" STR_FMT
+                       "' at 'functionUrlAuthType' failed to satisfy constraint: Member must "
+                       "satisfy enum value set: [NONE, AWS_IAM]",
+                       STR_ARG(str_head(p->url_auth, 40)));
+    }
+    if (!str_eq(p->action, STR("lambda:InvokeFunctionUrl"))) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action");
+    }
+    return 0;
+}
+
 static int permission_read(const json_t *input, struct permission *p, struct err *err)
 {
     *p = (struct permission){0};
@@ -149,6 +170,8 @@ static int permission_read(const json_t *input, struct permission *p, struct err
     TRY(json_get_str(input, "SourceArn", &p->source_arn, err));
     TRY(json_get_str(input, "SourceAccount", &p->source_account, err));
     TRY(json_get_str(input, "PrincipalOrgID", &p->org, err));
+    TRY(json_get_str(input, "FunctionUrlAuthType", &p->url_auth, err));
+    TRY(json_get_bool(input, "InvokedViaFunctionUrl", &p->via_url, err));
     TRY(lambda_sid_check(p->sid, err));
     if (!str_eq(p->action, STR("lambda:*")) && !str_starts(p->action, STR("lambda:"))) {
         return err_aws(err, ERR_INVALID, "ValidationException",
@@ -157,7 +180,7 @@ static int permission_read(const json_t *input, struct permission *p, struct err
                        "expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])",
                        STR_ARG(str_head(p->action, 100)));
     }
-    return 0;
+    return url_auth_check(p, err);
 }
 
 static json_t *statement_make(const struct permission *p, const char *arn)
@@ -170,6 +193,9 @@ static json_t *statement_make(const struct permission *p, const char *arn)
     json_put_str(statement, "Resource", str_of(arn));
     condition_add(statement, "StringEquals", "AWS:SourceAccount", p->source_account);
     condition_add(statement, "StringEquals", "aws:PrincipalOrgID", p->org);
+    condition_add(statement, "StringEquals", "lambda:FunctionUrlAuthType", p->url_auth);
+    condition_add(statement, "Bool", "lambda:InvokedViaFunctionUrl",
+                  p->via_url ? STR("true") : STR(""));
     condition_add(statement, "ArnLike", "AWS:SourceArn", p->source_arn);
     return statement;
 }
@@ -248,4 +274,34 @@ int lambda_get_policy(struct lambda_call *call, struct err *err)
     json_put_str(answer, "RevisionId", str_of(f->latest->revision));
     lambda_reply(call, 200, answer);
     return 0;
+}
+
+// ── asking ──
+
+enum policy_answer lambda_policy_ask(const struct lambda_function *f, const char *qualifier,
+                                     const char *action, const struct policy_principal *principal,
+                                     const struct policy_value *context, size_t context_count)
+{
+    CLEAN_JSON json_t *policies = policies_of(f);
+    CLEAN_MEM char *arn = lambda_arn(f->lambda, f->name, qualifier);
+    CLEAN(buf_done) struct buf text = BUF_INIT(LAMBDA_DOCUMENT_MAX);
+    const json_t *document = json_object_get(policies, qualifier ? qualifier : "$LATEST");
+    struct policy *policy = NULL;
+    struct err why = {0};
+    if (!document) {
+        return POLICY_SILENT;
+    }
+    json_write(document, &text);
+    if (policy_parse(buf_str(&text), &policy, &why) < 0) {
+        log_error("the policy of function %s cannot be read: %s", f->name, why.text);
+        return POLICY_DENIES;
+    }
+    struct policy_question question = {.action = str_of(action),
+                                       .resource = str_of(arn),
+                                       .context = context,
+                                       .context_count = context_count,
+                                       .principal = principal};
+    enum policy_answer answer = policy_ask(policy, &question);
+    policy_free(policy);
+    return answer;
 }

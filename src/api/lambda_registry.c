@@ -39,20 +39,28 @@ int lambda_need(struct lambda_call *call, struct lambda_function **ret, struct e
     return *ret ? 0 : lambda_not_found(call, err);
 }
 
+struct function *lambda_version_find(const struct lambda_function *f, const char *qualifier)
+{
+    if (!qualifier || strcmp(qualifier, "$LATEST") == 0) {
+        return f->latest;
+    }
+    for (size_t i = 0; i < f->version_count; i++) {
+        if (strcmp(f->versions[i]->version, qualifier) == 0) {
+            return f->versions[i];
+        }
+    }
+    return NULL;
+}
+
 int lambda_need_version(struct lambda_call *call, struct lambda_function *f, struct function **ret,
                         struct err *err)
 {
-    if (!call->qualifier || strcmp(call->qualifier, "$LATEST") == 0) {
-        *ret = f->latest;
-        return 0;
+    struct function *version = lambda_version_find(f, call->qualifier);
+    if (!version) {
+        return lambda_not_found(call, err);
     }
-    for (size_t i = 0; i < f->version_count; i++) {
-        if (strcmp(f->versions[i]->version, call->qualifier) == 0) {
-            *ret = f->versions[i];
-            return 0;
-        }
-    }
-    return lambda_not_found(call, err);
+    *ret = version;
+    return 0;
 }
 
 struct lambda_invoke_config *lambda_config_find(const struct lambda_function *f,
@@ -286,6 +294,7 @@ int lambda_start(struct api *api, struct err *err)
     TRY(file_make_dir(lambda->packages, 0755, err));
     TRY(load_all(lambda, err));
     TRY(lambda_layers_load(lambda, err));
+    TRY(lambda_urls_start(lambda, err));
     lambda_sweep_start(lambda);
     struct map used = {0};
     size_t at = 0;
@@ -323,6 +332,7 @@ void lambda_stop(struct api *api)
     map_done(&lambda->functions);
     timer_stop(api->loop, &lambda->layer_line.next);
     lambda_layers_free(lambda);
+    lambda_urls_stop(lambda);
     lambda_sweep_stop(lambda);
     lambda_refresh_stop(lambda);
     preparer_free(lambda->preparer);

@@ -123,12 +123,15 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
     if (req->origin) { // from inside an instance, to its own Runtime API
         return runtime_route(req);
     }
+    const struct http_handler *handler = lambda_url_route(req, api); // by name, whatever is signed
+    if (handler) {
+        return handler;
+    }
     CLEAN(buf_done) struct buf keep = BUF_INIT(4096);
     struct str service = header_service(req);
     if (service.size == 0) {
         service = query_service(req, &keep);
     }
-    const struct http_handler *handler = NULL;
     if (str_eq(service, STR("s3"))) {
         handler = s3_route(req, api);
     } else if (is_admin(req->path)) {

@@ -67,11 +67,11 @@ static int header_add(struct http_answer *a, struct str name, struct str value, 
     if (!name_ok(name) || !value_ok(value) || is_connections(name)) {
         return 0;
     }
-    if (a->header_count == HTTP_ANSWER_HEADERS_MAX ||
-        name.size + value.size > HTTP_ANSWER_HEADER_SIZE) {
+    a->header_size += name.size + value.size;
+    if (a->header_count == HTTP_ANSWER_HEADERS_MAX || a->header_size > HTTP_ANSWER_HEADERS_SIZE) {
         return err_set(err, ERR_INVALID,
-                       "malformed answer: more than %d headers, or one of more than %d bytes",
-                       HTTP_ANSWER_HEADERS_MAX, HTTP_ANSWER_HEADER_SIZE);
+                       "malformed answer: more than %d headers or %d bytes of them",
+                       HTTP_ANSWER_HEADERS_MAX, HTTP_ANSWER_HEADERS_SIZE);
     }
     if (!a->headers) {
         a->headers = mem_alloc(HTTP_ANSWER_HEADERS_MAX * sizeof *a->headers);

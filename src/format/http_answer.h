@@ -15,8 +15,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define HTTP_ANSWER_HEADERS_MAX 256
-#define HTTP_ANSWER_HEADER_SIZE (16 * 1024) // of one name and value
+#define HTTP_ANSWER_HEADERS_MAX  128
+#define HTTP_ANSWER_HEADERS_SIZE 10240 // of all names and values, as API Gateway has it
 
 enum http_answer_format {
     HTTP_ANSWER_REST, // 1.0
@@ -34,7 +34,7 @@ struct http_answer { // zeroed before the first use
     // and nothing that is the connection's own (Content-Length, Transfer-Encoding, Connection, …).
     // There is always a Content-Type, unless the status has no body.
     struct http_answer_header *headers;
-    size_t header_count;
+    size_t header_count, header_size;
     struct str body; // of the payload itself, or of `kept`
     struct buf kept;
 };

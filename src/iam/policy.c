@@ -174,9 +174,32 @@ static bool part_applies(const json_t *s, const char *yes, const char *no, struc
     return patterns && !any_matches(patterns, text, ignore_case, q);
 }
 
+// "*", or {"AWS": "arn:…"}, {"Service": ["lambda.amazonaws.com"]}; an AWS principal may be "*", too.
+static bool principal_applies(const json_t *s, const struct policy_question *q)
+{
+    const json_t *principal = json_object_get(s, "Principal");
+    if (!q->principal || str_eq(json_str(principal), STR("*"))) {
+        return true;
+    }
+    const json_t *names = json_object_get(principal, q->principal->kind);
+    size_t count = json_is_array(names) ? json_array_size(names) : names ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct str want = json_str(json_is_array(names) ? json_array_get(names, i) : names);
+        if (str_eq(want, STR("*"))) {
+            return true;
+        }
+        for (size_t j = 0; j < ARRAY_SIZE(q->principal->names); j++) {
+            if (want.size && str_eq(want, q->principal->names[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool statement_applies(const json_t *s, const struct policy_question *q)
 {
-    return part_applies(s, "Action", "NotAction", q->action, true, q) &&
+    return principal_applies(s, q) && part_applies(s, "Action", "NotAction", q->action, true, q) &&
            part_applies(s, "Resource", "NotResource", q->resource, false, q) &&
            condition_holds(json_object_get(s, "Condition"), q);
 }

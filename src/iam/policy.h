@@ -4,8 +4,8 @@
 // Source: the IAM User Guide's "JSON policy element reference" and "Policy evaluation logic".
 //
 // Honoured: Version, Statement (object or list), Sid, Effect, Action, NotAction, Resource,
-// NotResource, Principal (read, not judged: these are identity policies), Condition with the
-// String, Numeric, Date, Bool, Null, IpAddress and Arn operators, IfExists, ForAnyValue and
+// NotResource, Principal (judged when the question names one: identity policies have none),
+// Condition with the String, Numeric, Date, Bool, Null, IpAddress and Arn operators, IfExists, ForAnyValue and
 // ForAllValues, and variables such as ${aws:username} in resources and condition values.
 #pragma once
 
@@ -21,11 +21,18 @@ struct policy_value {
     struct str name, value;
 };
 
+// Whoever asks, for the policy of a resource: by every name that a Principal may have for them.
+struct policy_principal {
+    const char *kind;    // "AWS", "Service"
+    struct str names[4]; // ARNs or the service's name; none: nobody is known, only "*" means them
+};
+
 struct policy_question {
     struct str action;   // "s3:GetObject"
     struct str resource; // an ARN, or "*"
     const struct policy_value *context;
     size_t context_count;
+    const struct policy_principal *principal; // NULL: Principal is not judged
 };
 
 // ERR_INVALID as MalformedPolicyDocument, naming the statement and the element. A document is

@@ -195,6 +195,7 @@ int function_delete(struct db *db, struct str name, struct err *err)
 {
     static const char *const statements[] = {
         "DELETE FROM function_invoke WHERE name = ?",
+        "DELETE FROM function_url WHERE function = ?",
         "DELETE FROM function_version WHERE name = ?",
         "DELETE FROM function WHERE name = ?",
         "DELETE FROM job WHERE function = ?1 OR function GLOB ?1 || ':*'",

@@ -116,6 +116,51 @@ static void test_bad(void **state)
     }
 }
 
+#define ROLE "arn:aws:iam::000000000000:role/r"
+#define FN   "lambda:InvokeFunction"
+
+// Of the policy of a resource: who is meant.
+static void test_principals(void **state)
+{
+    (void)state;
+    static const struct policy_principal nobody = {.kind = "AWS"},
+                                         role = {"AWS", {{ROLE, sizeof ROLE - 1}, {"x", 1}}},
+                                         api = {"Service", {{"apigateway.amazonaws.com", 24}}};
+    static const struct {
+        const char *principal;
+        const struct policy_principal *who;
+        enum policy_answer answer;
+    } cases[] = {
+        {"\"*\"", &nobody, POLICY_ALLOWS},
+        {"\"*\"", &api, POLICY_ALLOWS},
+        {"{\"AWS\":\"*\"}", &nobody, POLICY_ALLOWS},
+        {"{\"AWS\":\"*\"}", &api, POLICY_SILENT},
+        {"{\"AWS\":\"" ROLE "\"}", &role, POLICY_ALLOWS},
+        {"{\"AWS\":[\"y\",\"x\"]}", &role, POLICY_ALLOWS},
+        {"{\"AWS\":[\"y\"]}", &role, POLICY_SILENT},
+        {"{\"AWS\":\"" ROLE "\"}", &nobody, POLICY_SILENT},
+        {"{\"AWS\":\"\"}", &nobody, POLICY_SILENT},
+        {"{\"Service\":\"apigateway.amazonaws.com\"}", &api, POLICY_ALLOWS},
+        {"{\"Service\":\"s3.amazonaws.com\"}", &api, POLICY_SILENT},
+        {"{\"Service\":\"" ROLE "\"}", &role, POLICY_SILENT},
+        {"{\"Service\":\"s3.amazonaws.com\"}", NULL, POLICY_ALLOWS},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct policy *policy = NULL;
+        struct err err = {0};
+        struct policy_question q = {
+            .action = STR(FN), .resource = STR("f"), .principal = cases[i].who};
+        CLEAN_MEM char *text = mem_printf("[{\"Effect\":\"Allow\",\"Principal\":%s,\"Action\":\"" FN
+                                          "\",\"Resource\":\"f\"}]",
+                                          cases[i].principal);
+        assert_int_equal(policy_parse(str_of(text), &policy, &err), 0);
+        if (policy_ask(policy, &q) != cases[i].answer) {
+            fail_msg("%zu: %s", i, cases[i].principal);
+        }
+        policy_free(policy);
+    }
+}
+
 static void test_match_is_linear(void **state)
 {
     (void)state;
@@ -136,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_principals),
         cmocka_unit_test(test_match_is_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
