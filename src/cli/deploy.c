@@ -126,27 +126,6 @@ static void deploy_done(struct deploy *deploy)
     remote_done(&deploy->remote);
 }
 
-static int check_only(const struct deploy *deploy, struct err *err)
-{
-    if (!deploy->only) {
-        return 0;
-    }
-    const char *names[256];
-    size_t count = 0;
-    for (size_t i = 0; i < deploy->count; i++) {
-        if (deploy_wants(deploy, &deploy->functions[i])) {
-            return 0;
-        }
-        if (count < ARRAY_SIZE(names)) {
-            names[count++] = deploy->functions[i].wanted->key;
-        }
-    }
-    const char *meant = nearest_word(str_of(deploy->only), names, count);
-    return err_set(err, ERR_NOT_FOUND, "%s has no function \"%s\"%s%s%s", deploy->service->path,
-                   deploy->only, meant ? ", did you mean \"" : "", meant ? meant : "",
-                   meant ? "\"?" : "");
-}
-
 static int run(const struct args *args, struct err *err)
 {
     int64_t began_us = clock_mono_us();
@@ -164,7 +143,8 @@ static int run(const struct args *args, struct err *err)
     for (size_t i = 0; i < deploy.count; i++) {
         deploy.functions[i].wanted = &service->functions[i];
     }
-    TRY(check_only(&deploy, err));
+    const struct serverless_function *only = NULL;
+    TRY(deploy.only ? project_function(args, service, &only, err) : 0);
     TRY(remote_find(args, service->region, &deploy.remote, err));
     terminal_notice("Deploying %s to stage %s %s(%s)%s\n", service->service, service->stage,
                     terminal_on(DIM, true), service->region, terminal_off(true));

@@ -1,63 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse invoke: calls a function and prints its answer.
+#include "cli/invoke.h"
 #include "cli/lambda_api.h"
 #include "cli/project.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "config/quantity.h"
 #include "format/base64.h"
 #include "format/json.h"
 
-#include <unistd.h>
-
-#define PAYLOAD_MAX (64u * 1024 * 1024)
-
 static const struct option options[] = {
     {"function", 'f', "NAME", "function: its key in serverless.yml here, else its whole name"},
-    {"data", 'd', "TEXT", "the payload: JSON or text"},
-    {"path", 'p', "FILE", "the payload from a file, an image for example; - is standard input"},
+    {"data", 'd', "TEXT", "the event: JSON, or text, which is sent as a JSON string"},
+    {"path", 'p', "FILE",
+     "the event from a file: JSON, YAML, text, a picture; - is standard input"},
+    {"raw", 0, NULL, "send the text as a string even if it is JSON"},
+    {"context", 0, "JSON", "client context"},
+    {"contextPath", 'x', "FILE", "client context from a file"},
     {"type", 't', "TYPE", "RequestResponse (the default), Event or DryRun"},
     {"qualifier", 'q', "VERSION", "version or alias"},
     {"log", 'l', NULL, "print the end of the function's log too"},
-    {"raw", 0, NULL, "print the answer as it is, without layout"},
+    {"env", 'e', "NAME=VALUE", "local: a variable of its environment; may be repeated"},
+    {"skip-package", 0, NULL, "local: do not run the project's build commands before"},
     SERVICE_OPTIONS,
     {"data-dir", 0, "DIR", "data folder of the local server, for its address and credentials"},
     {"endpoint-url", 0, "URL", "the server (else AWS_ENDPOINT_URL, else the local one)"},
     {"json", 0, NULL, "print JSON: status, tier, duration, answer"},
 };
-
-static int read_stdin(struct buf *out, struct err *err)
-{
-    for (;;) {
-        char piece[16 * 1024];
-        ssize_t got = read(STDIN_FILENO, piece, sizeof piece);
-        if (got < 0) {
-            return err_set(err, ERR_IO, "standard input could not be read");
-        }
-        if (got == 0) {
-            return 0;
-        }
-        buf_add(out, piece, (size_t)got);
-    }
-}
-
-static int read_payload(const struct args *args, struct buf *out, struct err *err)
-{
-    const char *text = args_get(args, "data");
-    const char *path = args_get(args, "path");
-    if (text && path) {
-        return err_set(err, ERR_INVALID, "either --data or --path, not both");
-    }
-    if (text) {
-        buf_add_text(out, text);
-    } else if (path && strcmp(path, "-") == 0) {
-        TRY(read_stdin(out, err));
-    } else if (path) {
-        TRY(file_read(path, out, err));
-    }
-    return buf_ok(out) ? 0 : err_set(err, ERR_LIMIT, "the payload is larger than 64 MiB");
-}
 
 static int check_type(const char *type, struct err *err)
 {
@@ -90,7 +59,7 @@ static const char *type_of(struct str payload)
 }
 
 static int send(const struct args *args, struct remote *remote, const char *name,
-                struct str payload, struct remote_reply *reply, struct err *err)
+                struct str payload, struct str context, struct remote_reply *reply, struct err *err)
 {
     const char *type = args_get(args, "type") ? args_get(args, "type") : "RequestResponse";
     const char *qualifier = args_get(args, "qualifier");
@@ -99,6 +68,8 @@ static int send(const struct args *args, struct remote *remote, const char *name
     TRY(check_type(type, err));
     bool tail =
         (args_has(args, "log") || args_has(args, "json")) && strcmp(type, "RequestResponse") == 0;
+    CLEAN(buf_done) struct buf client = BUF_INIT(BASE64_SIZE(INVOKE_PAYLOAD_MAX) + 1);
+    base64_add(&client, context.at, context.size);
     struct remote_request request = {
         .service = "lambda",
         .method = "POST",
@@ -106,7 +77,8 @@ static int send(const struct args *args, struct remote *remote, const char *name
         .query = query,
         .headers = {{"content-type", type_of(payload)},
                     {"x-amz-invocation-type", type},
-                    {"x-amz-log-type", tail ? "Tail" : "None"}},
+                    {"x-amz-log-type", tail ? "Tail" : "None"},
+                    {context.size ? "x-amz-client-context" : NULL, buf_text(&client)}},
         .body = payload,
         .timeout_s = 960,
     };
@@ -144,29 +116,13 @@ static void print_json(const struct remote_reply *reply, double ms)
     cli_print_json(object);
 }
 
-// JSON is laid out for people, anything else printed as it is.
-static void print_answer(const struct args *args, const struct remote_reply *reply)
-{
-    CLEAN_JSON json_t *payload = NULL;
-    if (args_has(args, "raw") || json_parse(buf_str(&reply->body), &payload, NULL) < 0) {
-        fwrite(reply->body.at, 1, reply->body.size, stdout);
-        if (!args_has(args, "raw") && reply->body.size) {
-            putchar('\n');
-        }
-        return;
-    }
-    CLEAN(buf_done) struct buf text = BUF_INIT(4 * PAYLOAD_MAX);
-    json_write_indented(payload, &text);
-    puts(buf_text(&text));
-}
-
 static int print_result(const struct args *args, const struct remote_reply *reply, double ms,
                         struct err *err)
 {
     if (args_has(args, "json")) {
         print_json(reply, ms);
     } else {
-        print_answer(args, reply);
+        invoke_print_answer(buf_str(&reply->body));
         CLEAN_MEM char *log = args_has(args, "log") ? decoded_log(reply) : NULL;
         if (log) {
             fflush(stdout);
@@ -178,14 +134,29 @@ static int print_result(const struct args *args, const struct remote_reply *repl
                             terminal_off(true));
         }
     }
-    if (reply->function_error) {
-        CLEAN_JSON json_t *answer = NULL;
-        struct str message = {0};
-        if (json_parse(buf_str(&reply->body), &answer, NULL) >= 0) {
-            message = json_str(json_object_get(answer, "errorMessage"));
+    return reply->function_error ? invoke_failed(buf_str(&reply->body), reply->function_error, err)
+                                 : 0;
+}
+
+static int check_words(const struct args *args, struct err *err)
+{
+    static const char *const words[] = {"local"};
+    if (args->rest_count && strcmp(args->rest[0], words[0]) != 0) {
+        const char *meant = nearest_word(str_of(args->rest[0]), words, ARRAY_SIZE(words));
+        return err_set(err, ERR_INVALID, "there is no \"rouse invoke %s\"%s", args->rest[0],
+                       meant ? ", did you mean \"rouse invoke local\"?"
+                             : "; the function's name follows -f");
+    }
+    static const char *const local_only[] = {"env", "skip-package"};
+    static const char *const remote_only[] = {"type", "qualifier", "log", "json"};
+    bool local = args->rest_count > 0;
+    const char *const *not_here = local ? remote_only : local_only;
+    size_t count = local ? ARRAY_SIZE(remote_only) : ARRAY_SIZE(local_only);
+    for (size_t i = 0; i < count; i++) {
+        if (args_has(args, not_here[i])) {
+            return err_set(err, ERR_INVALID, "--%s is of rouse invoke%s", not_here[i],
+                           local ? ", not of rouse invoke local" : " local");
         }
-        return err_set(err, ERR_FUNCTION, "the function failed (%s)%s" STR_FMT,
-                       reply->function_error, message.size ? ": " : "", STR_ARG(message));
     }
     return 0;
 }
@@ -194,27 +165,37 @@ static int run(const struct args *args, struct err *err)
 {
     CLEAN_MEM char *name = NULL;
     CLEAN_MEM char *region = NULL;
-    CLEAN(buf_done) struct buf payload = BUF_INIT(PAYLOAD_MAX);
+    CLEAN(buf_done) struct buf payload = BUF_INIT(INVOKE_PAYLOAD_MAX);
+    CLEAN(buf_done) struct buf context = BUF_INIT(INVOKE_PAYLOAD_MAX);
     CLEAN(remote_done) struct remote remote = {0};
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
+    TRY(check_words(args, err));
+    if (args->rest_count) {
+        return invoke_local(args, err);
+    }
     TRY(project_function_name(args, &name, &region, err));
-    TRY(read_payload(args, &payload, err));
+    TRY(invoke_payload(args, &payload, err));
+    TRY(invoke_context(args, &context, err));
     TRY(remote_find(args, region, &remote, err));
     int64_t began_us = clock_mono_us();
-    TRY(send(args, &remote, name, buf_str(&payload), &reply, err));
+    TRY(send(args, &remote, name, buf_str(&payload), buf_str(&context), &reply, err));
     double ms = (double)(clock_mono_us() - began_us) / 1000;
     return print_result(args, &reply, ms, err);
 }
 
 const struct verb verb_invoke = {
     .name = "invoke",
-    .usage = "-f NAME [-p FILE | -d TEXT] [options]",
+    .usage = "[local] -f NAME [-d TEXT | -p FILE] [options]",
     .summary = "call a function and print its answer",
     .details =
         "A failed function prints its error as the answer, and the exit status is that of "
         "\"the function failed\".\nDurationMs of --json is the time of the whole call as seen "
-        "from here.",
+        "from here.\n\nrouse invoke local runs the function here instead, from the files in this "
+        "folder, as an ordinary program of\nyours with the environment it would have: no server is "
+        "needed and no walls stand. What it prints goes to\nstandard error. If a local server has "
+        "run, AWS_ENDPOINT_URL and credentials lead there.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
+    .most = 1,
     .run = run,
 };

@@ -2,12 +2,14 @@
 // Finds and loads the project of this folder for deploy, info, invoke, logs and remove.
 #include "cli/project.h"
 #include "cli/s3_api.h"
+#include "config/quantity.h"
 #include "format/json.h"
 #include "base/mem.h"
 
 #include <unistd.h>
 
 #define PARAMS_MAX     64
+#define NAMES_MAX      256 // that are looked at for a suggestion
 #define ROLE_SIZE_MAX  64
 #define STATE_SIZE_MAX (4 * 1024 * 1024)
 #define BUCKET_SUFFIX  "-serverlessdeploymentbucket"
@@ -47,6 +49,26 @@ int project_find(const struct args *args, struct serverless **ret, struct err *e
                  access("serverless.yaml", F_OK) == 0 || access("serverless.json", F_OK) == 0;
     *ret = NULL;
     return there ? load(args, ret, err) : 0;
+}
+
+int project_function(const struct args *args, const struct serverless *service,
+                     const struct serverless_function **ret, struct err *err)
+{
+    const char *wanted = args_get(args, "function");
+    const char *names[NAMES_MAX];
+    size_t count = 0;
+    if (!wanted) {
+        return err_set(err, ERR_INVALID, "-f NAME is missing: which function?");
+    }
+    *ret = serverless_function(service, str_of(wanted));
+    for (; count < service->function_count && count < NAMES_MAX; count++) {
+        names[count] = service->functions[count].key;
+    }
+    const char *meant = *ret ? NULL : nearest_word(str_of(wanted), names, count);
+    return *ret ? 0
+                : err_set(err, ERR_NOT_FOUND, "%s has no function \"%s\"%s%s%s", service->path,
+                          wanted, meant ? ", did you mean \"" : "", meant ? meant : "",
+                          meant ? "\"?" : "");
 }
 
 int project_function_name(const struct args *args, char **ret_name, char **ret_region,

@@ -11,6 +11,10 @@ MUST_CHECK int project_load(const struct args *args, struct serverless **ret, st
 // As project_load when there is a serverless.yml (or --config); else 0 with *ret NULL, and no warnings.
 MUST_CHECK int project_find(const struct args *args, struct serverless **ret, struct err *err);
 
+// The function of the project that -f NAME names, or an error that suggests one.
+MUST_CHECK int project_function(const struct args *args, const struct serverless *service,
+                                const struct serverless_function **ret, struct err *err);
+
 // What -f NAME stands for: a function of the project by its key, else NAME itself. Heap.
 MUST_CHECK int project_function_name(const struct args *args, char **ret_name, char **ret_region,
                                      struct err *err);

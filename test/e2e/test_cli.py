@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from conftest import BUILD, PATIENCE_S, ROOT
 
 PROGRAM = BUILD / "rouse"
-INVALID, NOT_FOUND, EXISTS, DENIED, BUSY, UNAVAILABLE, FUNCTION = 2, 4, 5, 6, 8, 10, 14
+INVALID, NOT_FOUND, EXISTS, DENIED, BUSY, UNAVAILABLE, UNSUPPORTED, FUNCTION = 2, 4, 5, 6, 8, 10, 11, 14
 
 ECHO = """
 service: {name}
@@ -110,6 +110,11 @@ def test_help_and_version(cli):
     (["invoke"], "-f NAME is missing"),
     (["invoke", "-f", "x", "-t", "event"], "did you mean Event?"),
     (["invoke", "-f", "x", "-d", "{}", "-p", "f"], "not both"),
+    (["invoke", "locl", "-f", "x"], 'did you mean "rouse invoke local"?'),
+    (["invoke", "x"], "the function's name follows -f"),
+    (["invoke", "-f", "x", "-e", "A=b"], "--env is of rouse invoke local"),
+    (["invoke", "local", "-f", "echo", "--log"], "not of rouse invoke local"),
+    (["invoke", "-f", "x", "--context", "{"], "--context"),
     (["logs", "-f", "x", "--startTime", "soon"], "neither a time back"),
     (["model", "look", "x"], "rouse model"),
     (["create"], "--template is missing; there are aws-python3"),
@@ -238,8 +243,11 @@ def test_deploy_invoke_remove(project, server):
     answer = cli.json("invoke", "-f", "echo", "-d", '{"a": [1]}')
     assert answer["Payload"] == {"a": [1]} and answer["StatusCode"] == 200
     assert answer["FunctionError"] is None and answer["Tier"] and answer["DurationMs"] > 0
-    assert cli("invoke", "-f", cli.full, "-d", "plain", "--raw").out == "plain"
-    assert cli("invoke", "-f", "echo", "-p", "-", "--raw", data=b"\x00\xff").bytes == b"\x00\xff"
+    assert cli("invoke", "-f", cli.full, "-d", "plain").out == '"plain"\n'
+    assert cli("invoke", "-f", "echo", "-d", '{"a": 1}', "--raw").out == '"{\\"a\\": 1}"\n'
+    assert cli("invoke", "-f", "echo", "-p", "-", data=b"\x00\xff").bytes == b"\x00\xff"
+    cli.write("event.yml", "a: [1, two]\n")
+    assert cli.json("invoke", "-f", "echo", "-p", "event.yml")["Payload"] == {"a": [1, "two"]}
     assert "REPORT RequestId" in cli("invoke", "-f", "echo", "-d", "{}", "--log").err
 
     cli.write("event.json", "{}")

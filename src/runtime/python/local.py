@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a handler for `rouse invoke local`: asks the Lambda Runtime API for events, as any runtime client
+does, and answers them with what bootstrap.py knows of handlers and their errors."""
+
+import http.client
+import json
+import os
+import sys
+
+import bootstrap
+
+API = "/2018-06-01/runtime/"
+
+
+def config_of(env):
+    return {
+        "functionName": env["AWS_LAMBDA_FUNCTION_NAME"],
+        "functionVersion": env["AWS_LAMBDA_FUNCTION_VERSION"],
+        "invokedFunctionArn": "",
+        "memoryMb": env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
+        "logGroup": env["AWS_LAMBDA_LOG_GROUP_NAME"],
+        "logStream": env["AWS_LAMBDA_LOG_STREAM_NAME"],
+        "taskRoot": env["LAMBDA_TASK_ROOT"],
+        "handler": env["_HANDLER"],
+    }
+
+
+def exchange(api, method, path, body=None):
+    api.request(method, API + path, body)
+    answer = api.getresponse()
+    return answer.headers, answer.read()
+
+
+def load(config):
+    """The handler, or None and the document of what was wrong."""
+    try:
+        return bootstrap.load_handler(config), None
+    except bootstrap.InitError as e:
+        print(f"[ERROR] {e.args[0]}: {e.args[1]}")
+        return None, bootstrap.error_document(*e.args, "")
+    except Exception as e:  # whatever a module does while it is imported
+        document, lines = bootstrap.document_of(e, "")
+        sys.stdout.write(lines)
+        return None, document
+
+
+def job_of(headers, body):
+    extra = {
+        "arn": headers["Lambda-Runtime-Invoked-Function-Arn"],
+        "trace": headers["Lambda-Runtime-Trace-Id"],
+        "client": json.loads(headers.get("Lambda-Runtime-Client-Context", "null")),
+    }
+    return {
+        "payload": body,
+        "request_id": headers["Lambda-Runtime-Aws-Request-Id"],
+        "deadline_ms": int(headers["Lambda-Runtime-Deadline-Ms"]),
+        "context": json.dumps(extra).encode(),
+    }
+
+
+def main():
+    sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
+    sys.argv = ["bootstrap"]
+    sys.stdout.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+    sys.modules["rouse"] = bootstrap.ROUSE
+    bootstrap.logging_setup()
+    bootstrap.Process.config = config_of(os.environ)
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    bootstrap.Process.handler, wrong = load(bootstrap.Process.config)
+    if wrong:
+        exchange(api, "POST", "init/error", json.dumps(wrong))
+        sys.exit(1)
+    while True:
+        job = job_of(*exchange(api, "GET", "invocation/next"))
+        failed, answer = bootstrap.job_run(job)
+        sys.stdout.flush()
+        exchange(api, "POST", f"invocation/{job['request_id']}/{'error' if failed else 'response'}", answer)
+
+
+if __name__ == "__main__":
+    main()
