@@ -20,6 +20,7 @@
 #include "core/function.h"
 #include "core/job.h"
 #include "format/arn.h"
+#include "format/base64.h"
 #include "format/checksum.h"
 #include "format/json.h"
 #include "iam/policy.h"
@@ -96,6 +97,7 @@ struct lambda_call {
     struct lambda_turn turn; // at changing what it is about
     int (*on_turn)(struct lambda_call *call, struct err *err);
     struct lambda_line *turn_in; // where it has the turn; NULL: nowhere
+    struct job *streaming;       // whose answer is being passed on; NULL: none
 };
 
 // ---- life and replies (lambda_route.c); replies are no-ops when the client has gone
@@ -239,6 +241,16 @@ void lambda_refresh_stop(struct lambda *lambda);
 // A new published version of `from`.
 struct function *lambda_version_make(const struct function *from, int64_t number);
 
+// ---- invocations (lambda_invoke.c)
+#define LAMBDA_LOG_TAIL 4096 // bytes of a job's log that its caller may see
+// A job of the call's payload and context, which are taken. To be submitted.
+MUST_CHECK int lambda_job_new(struct lambda_call *call, struct function *version, struct job **ret,
+                              struct err *err);
+void lambda_job_headers(struct http_request *req, const struct job *job, const char *content_type);
+// The end of the log in Base64, when the caller has asked for it; "" else.
+void lambda_log_tail(const struct http_request *req, const struct job *job,
+                     char out[BASE64_SIZE(LAMBDA_LOG_TAIL) + 1]);
+
 // ---- what a configuration is (lambda_config.c)
 // Appends to the members of *f those of a CreateFunction or UpdateFunctionConfiguration request.
 MUST_CHECK int lambda_config_read(struct api *api, const json_t *input, bool create,
@@ -359,6 +371,7 @@ int lambda_delete_function(struct lambda_call *call, struct err *err);
 int lambda_publish_version(struct lambda_call *call, struct err *err);
 int lambda_list_versions(struct lambda_call *call, struct err *err);
 int lambda_invoke(struct lambda_call *call, struct err *err);
+int lambda_invoke_stream(struct lambda_call *call, struct err *err);
 int lambda_put_concurrency(struct lambda_call *call, struct err *err);
 int lambda_get_concurrency(struct lambda_call *call, struct err *err);
 int lambda_delete_concurrency(struct lambda_call *call, struct err *err);

@@ -4,11 +4,9 @@
 #include "api/lambda.h"
 #include "base/clock.h"
 #include "dispatch/dispatch.h"
-#include "format/base64.h"
 #include "format/json.h"
 #include "store/job.h"
 
-#define LOG_TAIL_MAX       4096
 #define CLIENT_CONTEXT_MAX 3583 // bytes, decoded, as Lambda
 
 // ── synchronous ──
@@ -18,34 +16,40 @@ static void bytes_free(void *arg)
     bytes_unref(arg);
 }
 
-static void reply_log(struct http_request *req, const struct bytes *log)
+void lambda_log_tail(const struct http_request *req, const struct job *job,
+                     char out[BASE64_SIZE(LAMBDA_LOG_TAIL) + 1])
 {
-    struct str text = bytes_str(log);
-    if (text.size > LOG_TAIL_MAX) {
-        text = str_skip(text, text.size - LOG_TAIL_MAX);
+    struct str text = bytes_str(job->result.log);
+    if (!str_eq_nocase(http_request_header(req, "X-Amz-Log-Type"), STR("Tail"))) {
+        text.size = 0;
+    } else if (text.size > LAMBDA_LOG_TAIL) {
+        text = str_skip(text, text.size - LAMBDA_LOG_TAIL);
     }
-    char shown[BASE64_SIZE(LOG_TAIL_MAX) + 1];
-    base64_write(text.at, text.size, shown);
-    http_reply_header(req, "X-Amz-Log-Result", shown);
+    base64_write(text.at, text.size, out);
+}
+
+void lambda_job_headers(struct http_request *req, const struct job *job, const char *content_type)
+{
+    http_reply_header(req, "x-amzn-RequestId", job->request_id.text);
+    http_reply_header(req, "Content-Type", content_type);
+    http_reply_header(req, "X-Amz-Executed-Version", job->function->version);
+    if (job->result.tier != TIER_NONE) {
+        http_reply_header(req, "X-Rouse-Tier", tier_name(job->result.tier));
+    }
 }
 
 static void reply_headers(struct http_request *req, const struct job *job)
 {
-    const struct job_result *result = &job->result;
-    char number[32];
-    http_reply_header(req, "x-amzn-RequestId", job->request_id.text);
-    http_reply_header(req, "Content-Type", "application/json");
-    http_reply_header(req, "X-Amz-Executed-Version", job->function->version);
-    if (result->status != JOB_OK) {
+    char number[32], log[BASE64_SIZE(LAMBDA_LOG_TAIL) + 1];
+    lambda_job_headers(req, job, "application/json");
+    if (job->result.status != JOB_OK) {
         http_reply_header(req, "X-Amz-Function-Error", "Unhandled");
     }
-    if (result->tier != TIER_NONE) {
-        http_reply_header(req, "X-Rouse-Tier", tier_name(result->tier));
-    }
-    snprintf(number, sizeof number, "%.3f", (double)result->duration_us / 1000);
+    snprintf(number, sizeof number, "%.3f", (double)job->result.duration_us / 1000);
     http_reply_header(req, "X-Rouse-Duration-Ms", number);
-    if (str_eq_nocase(http_request_header(req, "X-Amz-Log-Type"), STR("Tail"))) {
-        reply_log(req, result->log);
+    lambda_log_tail(req, job, log);
+    if (*log) {
+        http_reply_header(req, "X-Amz-Log-Result", log);
     }
 }
 
@@ -105,7 +109,8 @@ static int context_read(struct lambda_call *call, char **ret, struct err *err)
     return 0;
 }
 
-static int invoke_sync(struct lambda_call *call, struct function *version, struct err *err)
+int lambda_job_new(struct lambda_call *call, struct function *version, struct job **ret,
+                   struct err *err)
 {
     char *context = NULL;
     TRY(context_read(call, &context, err));
@@ -114,6 +119,14 @@ static int invoke_sync(struct lambda_call *call, struct function *version, struc
     bytes_unref(payload);
     job->context = context;
     request_id_put(&job->request_id, call);
+    *ret = job;
+    return 0;
+}
+
+static int invoke_sync(struct lambda_call *call, struct function *version, struct err *err)
+{
+    struct job *job = NULL;
+    TRY(lambda_job_new(call, version, &job, err));
     job->on_settled = invoke_settled;
     job->data = lambda_call_ref(call);
     dispatch_submit(call->api->dispatch, job);

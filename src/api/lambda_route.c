@@ -17,6 +17,8 @@ static const struct lambda_op ops[] = {
     // The hot one first.
     {"Invoke", "POST", "functions/*/invocations", LAMBDA_BODY_PAYLOAD, false, lambda_invoke, NULL,
      "InvokeFunction"},
+    {"InvokeWithResponseStream", "POST", "functions/*/response-streaming-invocations",
+     LAMBDA_BODY_PAYLOAD, false, lambda_invoke_stream, NULL, "InvokeFunction"},
     {"CreateFunction", "POST", "functions", LAMBDA_BODY_CODE, false, lambda_create_function,
      .named_later = true},
     {"ListFunctions", "GET", "functions", 0, false, lambda_list_functions},
@@ -471,7 +473,18 @@ static void call_closed(struct http_request *req)
 {
     struct lambda_call *call = req->data;
     call->req = NULL;
+    if (call->streaming) {
+        job_stream_want(call->streaming); // the function goes on, to nobody
+    }
     lambda_call_unref(call);
+}
+
+static void call_room(struct http_request *req)
+{
+    const struct lambda_call *call = req->data;
+    if (call->streaming) {
+        job_stream_want(call->streaming);
+    }
 }
 
 // ── entry point ──
@@ -519,7 +532,7 @@ static int call_open(struct lambda_call *call, struct err *err)
 
 const struct http_handler *lambda_route(struct http_request *req, struct api *api)
 {
-    static const struct http_handler handler = {call_body, call_end, call_closed};
+    static const struct http_handler handler = {call_body, call_end, call_closed, call_room};
     struct lambda_call *call = NEW(struct lambda_call);
     call->req = req;
     call->api = api;

@@ -40,6 +40,9 @@ struct call {
     struct runtime_waiter waiter;
     struct str extension; // its identifier, as it was sent
     bool replied, too_large;
+    struct job_source source; // of an answer that is passed on as it comes
+    bool streaming;
+    uint64_t streamed; // bytes
 };
 
 struct operation {
@@ -195,11 +198,15 @@ static struct str header(const struct call *call, const char *name)
     return http_request_header(call->req, name);
 }
 
+static bool mode_streaming(const struct call *call)
+{
+    return str_eq_nocase(header(call, "Lambda-Runtime-Function-Response-Mode"), STR("streaming"));
+}
+
 // A streamed answer that failed on the way says so behind its body.
 static bool stream_failed(const struct call *call, struct str *ret_type)
 {
-    struct str mode = header(call, "Lambda-Runtime-Function-Response-Mode");
-    *ret_type = str_eq_nocase(mode, STR("streaming"))
+    *ret_type = mode_streaming(call)
                     ? http_request_trailer(call->req, "Lambda-Runtime-Function-Error-Type")
                     : (struct str){0};
     return ret_type->at != NULL;
@@ -219,15 +226,17 @@ static void stream_error_write(const struct call *call, struct str type, struct 
     }
 }
 
+static const char too_large_name[] = "Function.ResponseSizeTooLarge";
+
 static int answer_too_large(struct call *call, struct runtime_link *link, struct err *err)
 {
     CLEAN(buf_done) struct buf document = BUF_INIT(4096);
     buf_printf(
         &document,
         "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (%d "
-        "bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}",
-        RUNTIME_ANSWER_MAX);
-    TRY(runtime_link_fail(link, call->id, STR("Function.ResponseSizeTooLarge"), &document, err));
+        "bytes).\",\"errorType\":\"%s\"}",
+        RUNTIME_ANSWER_MAX, too_large_name);
+    TRY(runtime_link_fail(link, call->id, str_of(too_large_name), &document, err));
     char text[96];
     snprintf(text, sizeof text, "Exceeded maximum allowed payload size (%d bytes).",
              RUNTIME_ANSWER_MAX);
@@ -255,6 +264,45 @@ static int run_response(struct call *call, struct runtime_link *link, struct err
     }
     reply_accepted(call);
     return 0;
+}
+
+// ── answers that are passed on as they come ──
+
+static void on_wanted(struct job_source *source)
+{
+    http_body_resume(CONTAINER_OF(source, struct call, source)->req);
+}
+
+// What is wrong with the request is said at its end.
+static void stream_open(struct call *call, struct runtime_link *link)
+{
+    struct err ignored = {0};
+    if (mode_streaming(call)) {
+        call->source.on_wanted = on_wanted;
+        call->streaming = runtime_link_stream(link, call->id, &call->source,
+                                              header(call, "Content-Type"), &ignored) > 0;
+    }
+}
+
+static void stream_break(struct call *call, const char *type)
+{
+    struct origin *origin = origin_of(call->req);
+    struct err ignored = {0};
+    job_stream_end(&call->source);
+    if (origin->link && origin->server->http) {
+        (void)!runtime_link_break(origin->link, call->id, type, &ignored);
+    }
+}
+
+static void stream_body(struct call *call, struct str piece)
+{
+    call->streamed += piece.size;
+    if (call->streamed > RUNTIME_STREAM_MAX) {
+        stream_break(call, too_large_name);
+        reply_error(call, 413, "RequestEntityTooLarge", "The stream is too large.");
+    } else if (!job_stream_put(&call->source, piece)) {
+        http_body_pause(call->req);
+    }
 }
 
 static int run_error(struct call *call, struct runtime_link *link, struct err *err)
@@ -408,6 +456,10 @@ static bool path_matches(struct str path, const char *pattern, struct str *ret_i
 static void on_body(struct http_request *req, struct str piece)
 {
     struct call *call = req->data;
+    if (call->streaming) {
+        stream_body(call, piece);
+        return;
+    }
     buf_add_str(&call->body, piece);
     if (!buf_ok(&call->body)) { // the rest is read, so that the runtime hears why
         call->too_large = true;
@@ -442,6 +494,9 @@ static void on_closed(struct http_request *req)
 {
     struct call *call = req->data;
     runtime_waiter_stop(&call->waiter);
+    if (call->streaming && !call->replied) {
+        stream_break(call, "Runtime.TruncatedResponse");
+    }
     buf_done(&call->body);
     free(call);
 }
@@ -465,6 +520,9 @@ const struct http_handler *runtime_route(struct http_request *req)
             call->id = id;
             buf_init(&call->body, operations[i].body_max);
             req->data = call;
+            if (call->op->run == run_response && origin_of(req)->link) {
+                stream_open(call, origin_of(req)->link);
+            }
             return &handler;
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a job.
 #include "core/job.h"
+#include "base/check.h"
 #include "base/state.h"
 
 #include <stdlib.h>
@@ -24,12 +25,23 @@ struct job *job_new(struct function *function, struct bytes *payload)
     return job;
 }
 
+// The source may be paused, and is to read on all the same.
+static void stream_cut(struct job *job)
+{
+    struct job_source *source = MOVE(job->source);
+    if (source) {
+        source->job = NULL;
+        source->on_wanted(source);
+    }
+}
+
 void job_free(struct job *job)
 {
     if (!job) {
         return;
     }
     list_remove(&job->link);
+    stream_cut(job);
     function_unref(job->function);
     bytes_unref(job->payload);
     free(job->context);
@@ -48,4 +60,35 @@ void job_move(struct job *job, enum job_state to)
         {JOB_QUEUED, JOB_SETTLED},
     };
     state_move(&job->state, (int)to, steps, ARRAY_SIZE(steps));
+}
+
+// ── streams ──
+
+void job_stream_begin(struct job *job, struct job_source *source, struct str content_type)
+{
+    CHECK(job->sink && !job->streamed && !source->job);
+    job->streamed = true;
+    job->source = source;
+    source->job = job;
+    job->sink->on_begun(job, content_type);
+}
+
+bool job_stream_put(struct job_source *source, struct str piece)
+{
+    return !source->job || source->job->sink->on_piece(source->job, piece);
+}
+
+void job_stream_end(struct job_source *source)
+{
+    if (source->job) {
+        source->job->source = NULL;
+        source->job = NULL;
+    }
+}
+
+void job_stream_want(struct job *job)
+{
+    if (job->source) {
+        job->source->on_wanted(job->source);
+    }
 }

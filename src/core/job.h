@@ -25,6 +25,25 @@ enum job_status {
     JOB_REFUSED,        // never ran: the bound, the function is off or gone; `err` says it
 };
 
+struct job;
+
+// An answer that is passed on as it comes: from the source, which reads it from the instance, to the
+// sink, which is the submitter's. Functions that answer as a whole never begin a stream; on_settled
+// comes in any case, and last.
+//
+//     source ──job_stream_begin──► on_begun
+//            ──job_stream_put────► on_piece ──false──► the source pauses
+//            ◄──on_wanted───────── job_stream_want
+struct job_sink {
+    void (*on_begun)(struct job *job, struct str content_type); // which may be empty
+    bool (*on_piece)(struct job *job, struct str piece);        // taken; false: no more for now
+};
+
+struct job_source {                               // embedded by its owner, zeroed
+    struct job *job;                              // NULL: nobody listens (any more)
+    void (*on_wanted)(struct job_source *source); // also when nobody listens any more
+};
+
 struct job_result {
     enum job_status status;
     struct bytes
@@ -36,6 +55,7 @@ struct job_result {
     bool told; // the error stands in the log already
     char
         platform_error[64]; // "Runtime.ExitError", …; "": whatever went wrong, the function said it
+    char error_type[64];    // as the runtime named its error, beside the document; may be ""
     struct bytes *init_log; // what was said before the first job could run; owned, may be NULL
     struct bytes *log; // the job's log lines START … REPORT, for LogType=Tail; owned, may be NULL
 };
@@ -48,6 +68,7 @@ struct job {
     char *context; // JSON: client context, identity, trace; heap, NULL when there is none
     int state;     // enum job_state; moves by job_move
     bool async;
+    bool begun;          // an instance works on it: whatever that has done may have had effects
     int64_t row;         // asynchronous: the outbox row, else 0
     uint32_t attempt;    // 1 for the first
     int64_t created_us;  // loop time of the submission
@@ -55,6 +76,9 @@ struct job {
     int64_t deadline_us; // loop time at which a queued job is given up
     struct list link;    // in the function's queue or the instance's batch
     struct job_result result;
+    const struct job_sink *sink; // NULL: the answer is wanted as a whole
+    struct job_source *source;   // while a stream is under way
+    bool streamed;               // it began: what the sink was given is not in result.payload
     // Called exactly once, on the core thread, when settled. The job is freed after it returns.
     void (*on_settled)(struct job *job);
     void *data; // the submitter's own
@@ -64,3 +88,9 @@ struct job {
 struct job *job_new(struct function *function, struct bytes *payload);
 void job_free(struct job *job);
 void job_move(struct job *job, enum job_state to); // aborts on a step that is not in the drawing
+
+// Of a job with a sink, once.
+void job_stream_begin(struct job *job, struct job_source *source, struct str content_type);
+MUST_CHECK bool job_stream_put(struct job_source *source, struct str piece); // false: pause
+void job_stream_end(struct job_source *source); // safe when it has not begun
+void job_stream_want(struct job *job);          // the sink has room again

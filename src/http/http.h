@@ -107,6 +107,8 @@ MUST_CHECK int http_stream_write(struct http_request *req, struct str piece, str
 // waits has been sent (not if the client goes away first).
 bool http_stream_full(struct http_request *req);
 void http_stream_end(struct http_request *req);
+// The same after a last piece, which is taken whatever waits.
+void http_stream_finish(struct http_request *req, struct str last);
 
 struct http_options {
     const char *listen; // "127.0.0.1:4566", "[::1]:0", "0.0.0.0:80"; port 0 takes a free one

@@ -239,18 +239,13 @@ void http_stream_start(struct http_request *req, int status)
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32 * 1024, stream_read, r, NULL));
 }
 
-int http_stream_write(struct http_request *req, struct str piece, struct err *err)
+static void stream_add(struct request *r, struct str piece)
 {
-    struct request *r = request_of(req);
     CHECK(r->gone || (r->stream && !r->stream_ended));
     if (r->gone || piece.size == 0) {
-        return 0;
+        return;
     }
-    if (r->waiting.size - r->sent > REQUEST_STREAM_MAX) {
-        return err_set(err, ERR_BUSY, "the client reads slower than the reply is written");
-    }
-    if (r->sent >
-        r->waiting.size / 2) { // move the rest to the front; each byte moves once or twice
+    if (r->sent > r->waiting.size / 2) { // the rest to the front; each byte moves once or twice
         memmove(r->waiting.at, r->waiting.at + r->sent, r->waiting.size - r->sent);
         r->waiting.size -= r->sent;
         r->sent = 0;
@@ -259,6 +254,15 @@ int http_stream_write(struct http_request *req, struct str piece, struct err *er
     if (r->phase == REQUEST_SENDING) {
         request_resume(r);
     }
+}
+
+int http_stream_write(struct http_request *req, struct str piece, struct err *err)
+{
+    struct request *r = request_of(req);
+    if (!r->gone && r->waiting.size - r->sent > REQUEST_STREAM_MAX) {
+        return err_set(err, ERR_BUSY, "the client reads slower than the reply is written");
+    }
+    stream_add(r, piece);
     return 0;
 }
 
@@ -276,4 +280,10 @@ void http_stream_end(struct http_request *req)
     if (r->phase == REQUEST_SENDING) {
         request_resume(r);
     }
+}
+
+void http_stream_finish(struct http_request *req, struct str last)
+{
+    stream_add(request_of(req), last);
+    http_stream_end(req);
 }

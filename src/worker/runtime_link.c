@@ -218,6 +218,20 @@ static void answered(struct runtime_link *link)
     link->events.on_answered(link->events.ctx, job);
 }
 
+int runtime_link_stream(struct runtime_link *link, struct str request_id, struct job_source *source,
+                        struct str content_type, struct err *err)
+{
+    TRY(runtime_link_may_answer(link, request_id, err));
+    if (!link->job->sink) {
+        return 0;
+    }
+    if (link->job->streamed) {
+        return err_aws(err, ERR_INVALID, "InvalidRequestID", "Invalid request ID");
+    }
+    job_stream_begin(link->job, source, content_type);
+    return 1;
+}
+
 int runtime_link_answer(struct runtime_link *link, struct str request_id, struct buf *payload,
                         struct err *err)
 {
@@ -247,7 +261,21 @@ int runtime_link_fail(struct runtime_link *link, struct str request_id, struct s
     TRY(runtime_link_may_answer(link, request_id, err));
     link->job->result.status = JOB_FUNCTION_ERROR;
     link->job->result.told = true; // whoever fails says so on its own standard error
+    snprintf(link->job->result.error_type, sizeof link->job->result.error_type, STR_FMT,
+             STR_ARG(str_head(type, 63)));
     link->job->result.payload = document_of(type, document);
+    answered(link);
+    return 0;
+}
+
+int runtime_link_break(struct runtime_link *link, struct str request_id, const char *type,
+                       struct err *err)
+{
+    TRY(runtime_link_may_answer(link, request_id, err));
+    struct job_result *result = &link->job->result;
+    result->status = JOB_FUNCTION_ERROR;
+    result->told = true;
+    snprintf(result->platform_error, sizeof result->platform_error, "%s", type);
     answered(link);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "io/loop.h"
 
 #define RUNTIME_ANSWER_MAX (6 * 1024 * 1024 + 100) // bytes, as Lambda
+#define RUNTIME_STREAM_MAX (200 * 1024 * 1024)     // bytes of a streamed answer, as Lambda
 
 struct runtime_link;
 
@@ -87,12 +88,20 @@ MUST_CHECK int runtime_link_await(struct runtime_link *link, struct runtime_wait
 // Whether an answer to this request would be taken now.
 MUST_CHECK int runtime_link_may_answer(const struct runtime_link *link, struct str request_id,
                                        struct err *err);
+// The runtime begins to answer as it goes. 1: so does the job's submitter want it; the source is joined
+// to the job, and runtime_link_answer (with nothing) or _fail ends it. 0: it is wanted as a whole.
+MUST_CHECK int runtime_link_stream(struct runtime_link *link, struct str request_id,
+                                   struct job_source *source, struct str content_type,
+                                   struct err *err);
 // The buffer's bytes are taken over.
 MUST_CHECK int runtime_link_answer(struct runtime_link *link, struct str request_id,
                                    struct buf *payload, struct err *err);
 // A function error: the document as it came, and the type of the header, which may be empty.
 MUST_CHECK int runtime_link_fail(struct runtime_link *link, struct str request_id, struct str type,
                                  struct buf *document, struct err *err);
+// The answer is none, as the platform finds: the error has this name of Lambda's, and no document.
+MUST_CHECK int runtime_link_break(struct runtime_link *link, struct str request_id,
+                                  const char *type, struct err *err);
 MUST_CHECK int runtime_link_init_fail(struct runtime_link *link, struct str type,
                                       struct buf *document, struct err *err);
 

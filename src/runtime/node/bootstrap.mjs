@@ -10,10 +10,11 @@ import fs from "node:fs";
 import path from "node:path";
 import util from "node:util";
 import { createRequire } from "node:module";
-import { Writable } from "node:stream";
+import { Writable, finished } from "node:stream";
 import { pathToFileURL } from "node:url";
 
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const HIGH_WATER_MARK = Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark");
 const ANSWER_MAX = 6 * 1024 * 1024 + 100;
 const API = "/2018-06-01/runtime";
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
@@ -26,6 +27,7 @@ class Api {
     this.size = 0;
     this.wanted = 0; // bytes without which there is nothing to look at
     this.waiting = null;
+    this.early = null; // an answer to a request that is still being written
   }
 
   connect() {
@@ -69,12 +71,21 @@ class Api {
     this.wanted = 0;
     const waiting = this.waiting;
     this.waiting = null;
-    waiting(answer);
+    if (waiting) {
+      waiting(answer);
+    } else {
+      this.early = answer;
+    }
   }
 
   answer() {
     return new Promise((resolve) => {
-      this.waiting = resolve;
+      if (this.early) {
+        resolve(this.early);
+        this.early = null;
+      } else {
+        this.waiting = resolve;
+      }
     });
   }
 
@@ -319,8 +330,8 @@ function serialized(value) {
 
 // What the handler writes goes out as it is written: chunks, and errors behind them.
 class ResponseStream extends Writable {
-  constructor(api, target) {
-    super();
+  constructor(api, target, highWaterMark) {
+    super({ highWaterMark });
     this.api = api;
     this.target = target;
     this.type = "application/octet-stream";
@@ -365,18 +376,25 @@ class ResponseStream extends Writable {
 }
 
 async function streamRun(api, handler, event, context, target) {
-  const stream = new ResponseStream(api, target);
-  const finished = new Promise((resolve) => stream.once("finish", resolve));
+  const stream = new ResponseStream(api, `${target}/response`, handler[HIGH_WATER_MARK]);
+  const over = new Promise((resolve, reject) => {
+    finished(stream, (error) => (error ? reject(error) : resolve()));
+  });
+  over.catch(() => {}); // looked at below, unless the handler itself fails
   try {
     await handler(event, stream, context);
     if (!stream.writableEnded) {
       stream.end();
     }
-    await finished;
+    await over;
     await stream.close("");
   } catch (error) {
     logError("Invoke Error", error);
     const document = documentOf(error);
+    if (!stream.begun) {
+      await api.fail(`${target}/error`, document);
+      return;
+    }
     const body = Buffer.from(JSON.stringify(document)).toString("base64");
     await stream.close(
       `Lambda-Runtime-Function-Error-Type: ${headerText(document.errorType)}\r\n` +
@@ -410,7 +428,7 @@ async function invocationRun(api, handler, next) {
   process.env._X_AMZN_TRACE_ID = next.headers["lambda-runtime-trace-id"] ?? "";
   const event = JSON.parse(next.body);
   if (handler[STREAMING]) {
-    await streamRun(api, handler, event, context, `${target}/response`);
+    await streamRun(api, handler, event, context, target);
   } else {
     api.socket.unref(); // so that the event loop can be empty
     await bufferedRun(api, handler, event, context, target);
@@ -424,7 +442,7 @@ function streamingGlobals() {
     streamifyResponse(handler, options) {
       handler[STREAMING] = "response";
       if (options && options.highWaterMark !== undefined) {
-        handler[Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark")] = options.highWaterMark;
+        handler[HIGH_WATER_MARK] = options.highWaterMark;
       }
       return handler;
     },

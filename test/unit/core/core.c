@@ -79,6 +79,73 @@ static void test_job_owns(void **state)
     job_free(NULL);
 }
 
+// ── streams ──
+
+struct reader { // the source's owner, and what it was told
+    struct job_source source;
+    int wanted;
+};
+
+static struct { // what the sink was given
+    int begun;
+    struct buf pieces;
+    bool full;
+} sunk = {.pieces = BUF_INIT(64)};
+
+static void reader_wanted(struct job_source *source)
+{
+    CONTAINER_OF(source, struct reader, source)->wanted++;
+}
+
+static void sink_begun(struct job *job, struct str content_type)
+{
+    assert_true(job->streamed);
+    assert_true(str_eq(content_type, STR("text/plain")));
+    sunk.begun++;
+}
+
+static bool sink_piece(struct job *job, struct str piece)
+{
+    assert_non_null(job);
+    buf_add_str(&sunk.pieces, piece);
+    return !sunk.full;
+}
+
+static void test_streams(void **state)
+{
+    (void)state;
+    static const struct job_sink sink = {sink_begun, sink_piece};
+    struct function *f = function_named("f");
+    struct reader reader = {.source.on_wanted = reader_wanted};
+    struct job *job = job_new(f, NULL);
+    job_stream_want(job); // nothing is under way
+    job_stream_end(&reader.source);
+    assert_true(ABORTS(job_stream_begin(job, &reader.source, STR("")))); // nobody wants pieces
+    job->sink = &sink;
+    job_stream_begin(job, &reader.source, STR("text/plain"));
+    assert_true(job_stream_put(&reader.source, STR("a")));
+    sunk.full = true;
+    assert_false(job_stream_put(&reader.source, STR("b")));
+    job_stream_want(job);
+    assert_int_equal(reader.wanted, 1);
+    assert_true(ABORTS(job_stream_begin(job, &reader.source, STR(""))));
+    job_free(job); // its source reads on, to nobody
+    assert_int_equal(reader.wanted, 2);
+    assert_true(job_stream_put(&reader.source, STR("c")));
+    assert_int_equal(sunk.begun, 1);
+    assert_string_equal(buf_text(&sunk.pieces), "ab");
+
+    job = job_new(f, NULL); // the source goes first
+    job->sink = &sink;
+    job_stream_begin(job, &reader.source, STR("text/plain"));
+    job_stream_end(&reader.source);
+    job_stream_want(job);
+    job_free(job);
+    assert_int_equal(reader.wanted, 2);
+    buf_done(&sunk.pieces);
+    function_unref(f);
+}
+
 static void test_tiers(void **state)
 {
     (void)state;
@@ -200,13 +267,10 @@ static void test_uuid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_job_steps),
-        cmocka_unit_test(test_job_owns),
-        cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_function_copy),
-        cmocka_unit_test(test_function_defaults),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_job_steps),     cmocka_unit_test(test_job_owns),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_function_copy), cmocka_unit_test(test_function_defaults),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_uuid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
