@@ -314,6 +314,7 @@ static void job_again(struct lane *lane, struct job *job)
     bytes_unref(job->result.log);
     bytes_unref(job->result.init_log);
     job->result = (struct job_result){0};
+    job->begun = false;
     job->deadline_us = loop_now_us(lane->dispatch->loop) + lane->dispatch->options.hold_us;
     function_unref(job->function);
     job->function = function_ref(lane->function);
@@ -399,14 +400,14 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     struct worker *worker = instance->data;
     struct lane *lane = worker->lane;
     bool at_start = worker->state == WORKER_STARTING;
-    bool failed = at_start || (worker->state == WORKER_BUSY && !worker->timed_out &&
-                               !instance->untouched && !instance->once);
+    const struct job *first = LIST_FIRST(&worker->batch, struct job, link);
+    bool failed = at_start || (first && first->begun && !worker->timed_out && !instance->once);
     count_out(worker);
     d->workers--;
-    // Backwards, since each goes to the front of the queue; the first one ran.
+    // Backwards, since each goes to the front of the queue.
     while (!list_empty(&worker->batch)) {
         struct job *job = CONTAINER_OF(worker->batch.prev, struct job, link);
-        if (worker->batch.next == worker->batch.prev && !instance->untouched) {
+        if (job->begun) {
             job_lost(lane, worker, job, reason);
         } else {
             job_unbegun(lane, job, reason);

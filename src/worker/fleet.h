@@ -14,8 +14,6 @@ struct instance {
     struct fleet *fleet;
     void *data; // the dispatcher's, as given to start
     int pid;    // 0 while it is not known
-    // When it ended: nothing of its batch had begun, so all of it may run again at no cost.
-    bool untouched;
     // Its jobs may have had effects, so that one whose instance was lost is not run twice.
     bool once;
     char end_type[64]; // Lambda's name for the end; "": Runtime.ExitError
@@ -24,10 +22,12 @@ struct instance {
 struct fleet_events {
     void *ctx;
     void (*on_started)(void *ctx, struct instance *instance, enum tier tier, int64_t init_us);
-    // One job of the batch is answered; job->result is filled in.
+    // One job of the batch is answered; job->result is filled in. Jobs that an instance has begun
+    // with say so (job->begun).
     void (*on_result)(void *ctx, struct instance *instance, struct job *job);
     // It is gone, whatever the reason ("" when it was stopped as asked). Jobs of its batch that
-    // were not answered are still the dispatcher's.
+    // were not answered are still the dispatcher's; those that it had not begun with may run
+    // elsewhere as if nothing had been.
     void (*on_ended)(void *ctx, struct instance *instance, const char *reason);
 };
 

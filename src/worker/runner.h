@@ -39,7 +39,6 @@ struct runner {
     bool language;
     bool ending, kill_wanted;
     bool closed;               // it went by itself
-    bool sent;                 // the batch has left
     struct runtime_link *link; // of a program that asks for its jobs; NULL: it is sent JOBS
     struct bytes *init_log;    // for the first job
     uint64_t memory_max_kb;

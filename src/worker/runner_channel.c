@@ -44,6 +44,15 @@ void runner_unsent_due(struct timer *timer)
     }
 }
 
+// The jobs of a batch run one after the other.
+static void job_begin(struct runner *r, bool unsent)
+{
+    struct job *job = runner_job(r);
+    if (job && !unsent) {
+        job->begun = true;
+    }
+}
+
 static void batch_send(struct runner *r)
 {
     CLEAN(wire_message_done) struct wire_message m;
@@ -67,7 +76,7 @@ static void batch_send(struct runner *r)
     if (rc < 0) {
         runner_end(r, err.text);
     }
-    r->sent = rc >= 0;
+    job_begin(r, rc < 0 && r->language); // a model's batch that cannot be sent counts as tried
 }
 
 void runner_send(struct runner *r)
@@ -128,6 +137,7 @@ static int result_take(struct runner *r, struct wire_message *m, struct err *err
         TRY(answer_take(job, m, &result.payload, err));
     }
     r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);
+    job_begin(r, r->ending); // the next one, or the first of another batch
     return 0;
 }
 

@@ -114,6 +114,9 @@ void runner_gone(struct timer *timer)
         return;
     }
     struct job *job = runner_job(r);
+    if (job && r->init != INIT_DONE) {
+        job->begun = true; // it is told that there was no start
+    }
     if (job && !job->result.log) {
         job->result.log = runner_log_take(r);
     }
@@ -123,8 +126,6 @@ void runner_gone(struct timer *timer)
     if (job && r->memory_max_kb) {
         job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
     }
-    r->base.untouched = r->language && r->init == INIT_DONE &&
-                        (r->link ? runtime_link_untouched(r->link) : !r->sent);
     r->fleet->events.on_ended(r->fleet->events.ctx, &r->base, r->reason);
     runner_free(r);
 }

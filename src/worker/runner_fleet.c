@@ -45,7 +45,6 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     struct runner *r = runner_of(instance);
     CHECK(r->init == INIT_DONE || r->init == INIT_FAILED || r->ending);
     r->batch = batch;
-    r->sent = false;
     if (r->ending) {
         return; // on_ended is on its way
     }

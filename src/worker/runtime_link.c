@@ -91,6 +91,7 @@ static void hand_out(struct runtime_link *link)
         return;
     }
     link->state = LINK_BUSY;
+    link->job->begun = true;
     struct runtime_event event = {
         .kind = RUNTIME_INVOKE,
         .job = link->job,
@@ -154,11 +155,6 @@ int runtime_link_await(struct runtime_link *link, struct runtime_waiter *waiter,
         link->events.on_waiting(link->events.ctx);
     }
     return 0;
-}
-
-bool runtime_link_untouched(const struct runtime_link *link)
-{
-    return link->job && link->state != LINK_BUSY;
 }
 
 bool runtime_link_shutdown(struct runtime_link *link, const char *reason, int64_t deadline_ms)

@@ -51,8 +51,6 @@ void runtime_link_give(struct runtime_link *link, struct job *job); // one at a 
 // A program that was started ahead of time (ROUSE_STOCK) may load its function now. Its bytes are
 // taken over.
 void runtime_link_begin(struct runtime_link *link, struct buf *config);
-// No event of the job has left: another instance may run it.
-bool runtime_link_untouched(const struct runtime_link *link);
 
 // ── for the API ──
 

@@ -118,8 +118,10 @@ static void job_run(struct sim_instance *i)
 {
     struct world *w = i->fleet->world;
     struct plan *plan = i->plan;
+    struct job *job = LIST_FIRST(i->batch, struct job, link);
     w->runs++;
-    job_check(i, LIST_FIRST(i->batch, struct job, link));
+    job->begun = true;
+    job_check(i, job);
     bool is_short = plan->uneven && !world_chance(w, 50);
     int64_t run_us =
         is_short ? plan->run_min_us : world_between(w, plan->run_min_us, plan->run_max_us);
