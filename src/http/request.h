@@ -23,6 +23,7 @@ struct connection { // one TCP connection; MHD's socket context
     int fd;
     struct request *current; // NULL: idle
     bool adopted;
+    bool offered;               // MHD has had a whole turn to start it
     struct http_origin *origin; // or NULL
     char remote[64];
 };
@@ -34,12 +35,11 @@ struct http_server {
     struct watch watch; // of MHD's epoll descriptor
     struct timer timer; // MHD's own time-outs, and a turn that is owed
     struct list connections;
+    struct list adoptions; // connections that MHD was given and has not started yet
     int listen_fd, port;
     int requests;
     bool quiescing;
-    bool owed;     // a turn, since the last one began
-    bool adopting; // MHD_add_connection runs
-    struct http_origin *adopting_origin;
+    bool owed; // a turn, since the last one began
 };
 
 struct request {

@@ -35,6 +35,89 @@ void server_owe_turn(struct http_server *server)
     }
 }
 
+// ── connections ──
+
+static void address_write(const struct sockaddr *address, char text[64])
+{
+    text[0] = 0;
+    if (address && address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, text, 64);
+    } else if (address && address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, 64);
+    }
+}
+
+static void connection_free(struct connection *connection)
+{
+    struct http_origin *origin = connection->origin;
+    list_remove(&connection->link);
+    free(connection);
+    if (origin && --origin->connections == 0 && origin->on_unused) {
+        origin->on_unused(origin);
+    }
+}
+
+static struct connection *connection_new(int fd, struct http_origin *origin)
+{
+    struct connection *connection = NEW(struct connection);
+    connection->fd = fd;
+    connection->origin = origin;
+    if (origin) {
+        origin->connections++;
+    }
+    return connection;
+}
+
+// MHD 0.9 starts what it is given at once, MHD 1.0 in its next run: the descriptor tells which one it is.
+static struct connection *adoption_take(struct http_server *server, int fd)
+{
+    LIST_EACH(connection, &server->adoptions, struct connection, link)
+    {
+        if (connection->fd == fd) {
+            list_remove(&connection->link);
+            return connection;
+        }
+    }
+    return NULL;
+}
+
+// Forgets what MHD has closed without starting it, before its descriptor's number comes back.
+static void adoptions_sweep(struct http_server *server)
+{
+    LIST_EACH(connection, &server->adoptions, struct connection, link)
+    {
+        if (connection->offered) {
+            connection_free(connection);
+        } else {
+            connection->offered = true;
+        }
+    }
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = ctx;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        struct connection *connection = adoption_take(server, fd);
+        if (!connection) {
+            connection = connection_new(fd, NULL);
+        }
+        address_write(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+                      connection->remote);
+        list_push_back(&server->connections, &connection->link);
+        *socket_ctx = connection;
+    } else if (*socket_ctx) {
+        connection_free(*socket_ctx);
+        *socket_ctx = NULL;
+    }
+}
+
+// ── a turn ──
+
 // The timer is left alone when it rings earlier than need be: it then finds nothing to do, once.
 static void server_turn(struct http_server *server)
 {
@@ -43,6 +126,7 @@ static void server_turn(struct http_server *server)
     server->owed = false;
     for (int i = 0; i < RUNS_A_TURN && waits == MHD_YES && wait_ms == 0; i++) {
         MHD_run(server->daemon);
+        adoptions_sweep(server);
         waits = MHD_get_timeout(server->daemon, &wait_ms);
     }
     if (waits != MHD_YES) { // it does not count connections that were resumed just now
@@ -68,53 +152,6 @@ static void server_ready(struct watch *watch, uint32_t events)
 static void server_due(struct timer *timer)
 {
     server_turn(CONTAINER_OF(timer, struct http_server, timer));
-}
-
-// ── connections ──
-
-static void address_write(const struct sockaddr *address, char text[64])
-{
-    text[0] = 0;
-    if (address && address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, text, 64);
-    } else if (address && address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, text, 64);
-    }
-}
-
-static void connection_free(struct connection *connection)
-{
-    struct http_origin *origin = connection->origin;
-    list_remove(&connection->link);
-    free(connection);
-    if (origin && --origin->connections == 0 && origin->on_unused) {
-        origin->on_unused(origin);
-    }
-}
-
-static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct http_server *server = ctx;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        struct connection *connection = NEW(struct connection);
-        connection->fd =
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        address_write(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
-                      connection->remote);
-        list_push_back(&server->connections, &connection->link);
-        connection->adopted = server->adopting;
-        connection->origin = server->adopting_origin;
-        if (connection->origin) {
-            connection->origin->connections++;
-        }
-        *socket_ctx = connection;
-    } else if (*socket_ctx) {
-        connection_free(*socket_ctx);
-        *socket_ctx = NULL;
-    }
 }
 
 // ── a request arrives ──
@@ -482,6 +519,7 @@ int http_server_new(struct loop *loop, const struct http_options *options, struc
     server->listen_fd = -1;
     server->timer.on_due = server_due;
     list_init(&server->connections);
+    list_init(&server->adoptions);
     int rc = server_start(server, err);
     if (rc < 0) {
         http_server_free(server);
@@ -512,18 +550,28 @@ int http_server_adopt(struct http_server *server, int fd, struct http_origin *or
         close(fd);
         return err_errno(err, ERR_LOST, error, "an adopted connection has gone already");
     }
-    server->adopting = true;
-    server->adopting_origin = origin;
-    // MHD closes the descriptor when it fails.
-    enum MHD_Result added = MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size);
-    server->adopting = false;
-    server->adopting_origin = NULL;
+    struct connection *connection = connection_new(fd, origin);
+    connection->adopted = true;
+    list_push_back(&server->adoptions, &connection->link);
+    if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size) != MHD_YES) {
+        connection = adoption_take(server, fd); // MHD has closed the descriptor
+        if (connection) {
+            connection_free(connection);
+        }
+        return err_set(err, ERR_BUSY, "there are too many connections");
+    }
     server_owe_turn(server);
-    return added == MHD_YES ? 0 : err_set(err, ERR_BUSY, "there are too many connections");
+    return 0;
 }
 
 void http_origin_close(struct http_server *server, struct http_origin *origin)
 {
+    LIST_EACH(connection, &server->adoptions, struct connection, link)
+    {
+        if (connection->origin == origin) {
+            shutdown(connection->fd, SHUT_RDWR);
+        }
+    }
     LIST_EACH(connection, &server->connections, struct connection, link)
     {
         if (connection->origin != origin) {
@@ -581,6 +629,8 @@ void http_server_free(struct http_server *server)
             }
         }
         MHD_stop_daemon(server->daemon);
+        adoptions_sweep(server);
+        adoptions_sweep(server);
     }
     timer_stop(server->loop, &server->timer);
     if (!server->daemon || server->quiescing) { // else MHD has closed it

@@ -555,6 +555,8 @@ def test_calls_are_refused(walled, name):
 @pytest.mark.parametrize("name", ["ptrace", "keyctl", "add_key", "request_key", "clone", "setns",
                                   "process_vm_readv", "pidfd_getfd"])
 def test_calls_are_not_refused_without_walls(open_, name):
+    if name == "clone" and subprocess.run(["unshare", "-U", "true"], capture_output=True).returncode:
+        pytest.skip("this machine (or the chroot we are in) lets nobody make a user namespace")
     answer = open_.attempt(open_.attacker, **{"try": "call", "name": name})
     assert answer["escaped"], answer
 

@@ -377,7 +377,8 @@ def document_of(error, request_id):
     frames = traceback.extract_tb(error.__traceback__)
     while frames and frames[0].filename == __file__:
         frames = frames[1:]
-    stack = traceback.format_list(frames)
+    # Without columns: Lambda marks no part of a line.
+    stack = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])
     lines = f"[ERROR] {kind}: {error}\nTraceback (most recent call last):\n" + "".join(stack)
     document = {
         "errorMessage": str(error),
