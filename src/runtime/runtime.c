@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -86,13 +87,22 @@ int runner_path(char **ret, struct err *err)
     return runtime_file("rouse-runner", ret, err);
 }
 
-static char *path_find(const char *program)
+// Version managers put scripts of an interpreter's name on PATH, which look for the real one by the
+// user's settings and may not find any: those are the last resort.
+static bool is_script(const char *path)
+{
+    char magic[2] = "";
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "#!", 2) == 0;
+}
+
+static char *path_find(const char *program, bool scripts)
 {
     for (struct str rest = str_of(getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
          rest.at;) {
         struct str dir = str_cut(&rest, ':');
         char *path = mem_printf(STR_FMT "/%s", STR_ARG(dir), program);
-        if (dir.size && access(path, X_OK) == 0) {
+        if (dir.size && access(path, X_OK) == 0 && is_script(path) == scripts) {
             return path;
         }
         free(path);
@@ -119,15 +129,17 @@ static char *path_given(const char *runtime)
 static char *interpreter_find(const struct runtime_row *row, const char *runtime, char **ret_notice)
 {
     char *path = path_given(runtime);
-    path = path ? path : path_find(runtime);
+    path = path ? path : path_find(runtime, false);
     if (path) {
         return path;
     }
     path = mem_printf("/usr/bin/%s", row->interpreter);
     if (access(path, X_OK) < 0) {
         free(path);
-        path = path_find(row->interpreter);
+        path = path_find(row->interpreter, false);
     }
+    path = path ? path : path_find(runtime, true);
+    path = path ? path : path_find(row->interpreter, true);
     if (path && row->tree) {
         *ret_notice =
             mem_printf("%s is not installed here: the function runs with %s", runtime, path);

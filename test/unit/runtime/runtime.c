@@ -16,10 +16,15 @@ struct place {
     char dir[64];
 };
 
-static void put_program(const char *dir, const char *name)
+static void put_file(const char *dir, const char *name, struct str bytes)
 {
     CLEAN_MEM char *path = mem_printf("%s/%s", dir, name);
-    assert_int_equal(file_write(path, STR("#!/bin/sh\n"), 0755, NULL), 0);
+    assert_int_equal(file_write(path, bytes, 0755, NULL), 0);
+}
+
+static void put_program(const char *dir, const char *name)
+{
+    put_file(dir, name, STR("\177ELF"));
 }
 
 static int setup(void **state)
@@ -77,6 +82,19 @@ static void test_another_python_with_a_notice(void **state)
     assert_int_equal(rc, 0);
     assert_string_equal(program.argv[0], "/usr/bin/python3");
     assert_non_null(strstr(program.notice, "python3.9 is not installed here"));
+    runtime_program_done(&program);
+}
+
+// Of a version manager that may have no such version.
+static void test_scripts_come_last(void **state)
+{
+    const struct place *place = *state;
+    struct runtime_program program;
+    CLEAN_MEM char *script = mem_printf("%s/python3.9", place->dir);
+    bool there = access("/usr/bin/python3", X_OK) == 0;
+    put_file(place->dir, "python3.9", STR("#!/bin/sh\nexit 127\n"));
+    assert_int_equal(runtime_find("python3.9", &program, NULL), 0);
+    assert_string_equal(program.argv[0], there ? "/usr/bin/python3" : script);
     runtime_program_done(&program);
 }
 
@@ -145,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_python_of_the_version_asked_for),
         TEST(test_another_python_with_a_notice),
+        TEST(test_scripts_come_last),
         TEST(test_programs_of_packages),
         TEST(test_what_the_user_has_named),
         TEST(test_what_is_not_served),
