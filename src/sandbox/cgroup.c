@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -25,14 +26,22 @@
 #define CORE_MB         1769
 #define REMOVE_EVERY_MS 20
 #define REMOVE_TRIES    250
+#define NAMES           16 // servers of one process id, each in a process id namespace of its own
 #define ROOT            "/sys/fs/cgroup"
 
 enum { MEMORY, CPU, PIDS, HIERARCHIES };
 static const char *const controllers[HIERARCHIES] = {"memory", "cpu", "pids"};
 
+// A folder of this server's, locked as long as it lives: a process id would say nothing to a server in
+// another container that sees the same groups.
+struct folder {
+    char *path; // "…/rouse-123"; NULL: not to be had
+    int claim;
+};
+
 struct cgroups {
     bool v2;
-    char *dirs[HIERARCHIES]; // "…/rouse-123"; v2: only the first; NULL: not to be had
+    struct folder folders[HIERARCHIES]; // v2: only the first
     uint64_t made;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -106,7 +115,7 @@ static uint64_t read_number(const char *dir, const char *file)
 
 static char *group_dir(const struct cgroup *group, int hierarchy)
 {
-    const char *dir = group->owner->dirs[hierarchy];
+    const char *dir = group->owner->folders[hierarchy].path;
     return dir ? mem_printf("%s/%llu", dir, (unsigned long long)group->number) : NULL;
 }
 
@@ -287,46 +296,90 @@ static char *own_path(const char *controller)
     return NULL;
 }
 
-// A folder of ours below our own group, or below the top where that is not seen. Heap or NULL.
-static char *place_below(const char *mount, const char *path)
+// Whether the path still leads to what is open: another server may have swept it away.
+static bool leads_to(const char *path, int fd)
 {
-    CLEAN_MEM char *own = mem_printf("%s%s", mount, path && strcmp(path, "/") != 0 ? path : "");
-    char *dir = mem_printf("%s/rouse-%d", access(own, F_OK) == 0 ? own : mount, (int)getpid());
-    if (mkdir(dir, 0755) == 0 || errno == EEXIST) {
-        return dir;
-    }
-    int error = errno;
-    free(dir);
-    errno = error;
-    return NULL;
+    struct stat named, held;
+    return stat(path, &named) == 0 && fstat(fd, &held) == 0 && named.st_ino == held.st_ino;
 }
 
-// Groups of servers that were killed.
+// Makes the folder, or takes over what a killed server left. The descriptor that holds the lock, or
+// -errno; -EWOULDBLOCK: it is another server's.
+static int claim(const char *path)
+{
+    if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+        return -errno;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? -EWOULDBLOCK : -errno;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && leads_to(path, fd)) {
+        return fd;
+    }
+    close(fd);
+    return -EWOULDBLOCK;
+}
+
+// A folder of ours below our own group, or below the top where that is not seen.
+static int place_below(const char *mount, const char *at, struct folder *ret)
+{
+    CLEAN_MEM char *own = mem_printf("%s%s", mount, at && strcmp(at, "/") != 0 ? at : "");
+    const char *above = access(own, F_OK) == 0 ? own : mount;
+    int rc = -EWOULDBLOCK;
+    for (int i = 0; i < NAMES && rc == -EWOULDBLOCK; i++) {
+        CLEAN_MEM char *path = i == 0 ? mem_printf("%s/rouse-%d", above, (int)getpid())
+                                      : mem_printf("%s/rouse-%d.%d", above, (int)getpid(), i);
+        rc = claim(path);
+        if (rc >= 0) {
+            *ret = (struct folder){.path = MOVE(path), .claim = rc};
+            return 0;
+        }
+    }
+    return rc;
+}
+
+static void folder_done(struct folder *folder)
+{
+    if (folder->path) {
+        rmdir(folder->path); // not while this server is in it; the next one sweeps
+        close(folder->claim);
+        free(folder->path);
+        folder->path = NULL;
+    }
+}
+
+// Ends what is in the groups of a server that was killed, and removes them.
+static void sweep_one(const char *path, bool v2)
+{
+    DIR *inside = opendir(path);
+    for (struct dirent *g; inside && (g = readdir(inside));) {
+        CLEAN_MEM char *group = mem_printf("%s/%s", path, g->d_name);
+        if (g->d_name[0] != '.' && g->d_type == DT_DIR) {
+            kill_all(group, v2);
+            rmdir(group);
+        }
+    }
+    if (inside) {
+        closedir(inside);
+    }
+    rmdir(path);
+}
+
 static void sweep(const char *dir, bool v2)
 {
     CLEAN_MEM char *above = mem_dup(dir);
     *strrchr(above, '/') = 0;
     DIR *folder = opendir(above);
     for (struct dirent *e; folder && (e = readdir(folder));) {
-        uint64_t pid = 0;
-        struct str name = str_of(e->d_name);
-        if (!str_starts(name, STR("rouse-")) || !str_to_u64(str_skip(name, 6), &pid) ||
-            kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
+        if (!str_starts(str_of(e->d_name), STR("rouse-"))) {
             continue;
         }
         CLEAN_MEM char *old = mem_printf("%s/%s", above, e->d_name);
-        DIR *inside = opendir(old);
-        for (struct dirent *g; inside && (g = readdir(inside));) {
-            CLEAN_MEM char *group = mem_printf("%s/%s", old, g->d_name);
-            if (g->d_name[0] != '.' && g->d_type == DT_DIR) {
-                kill_all(group, v2);
-                rmdir(group);
-            }
+        CLEAN_FD int fd = open(old, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            sweep_one(old, v2);
         }
-        if (inside) {
-            closedir(inside);
-        }
-        rmdir(old);
     }
     if (folder) {
         closedir(folder);
@@ -347,15 +400,16 @@ static int controllers_enable(const char *dir)
 // In version 2 a group has processes or parts, not both: what is in the way is this server.
 static int v2_try(struct cgroups *groups, const char *mount, const char *path)
 {
-    CLEAN_MEM char *dir = place_below(mount, path);
-    if (!dir) {
-        return -errno;
+    struct folder folder = {0};
+    int rc = place_below(mount, path, &folder);
+    if (rc < 0) {
+        return rc;
     }
-    CLEAN_MEM char *above = mem_dup(dir);
+    CLEAN_MEM char *above = mem_dup(folder.path);
     *strrchr(above, '/') = 0;
-    int rc = controllers_enable(above);
+    rc = controllers_enable(above);
     if (rc == -EBUSY) {
-        CLEAN_MEM char *leaf = mem_printf("%s/server", dir);
+        CLEAN_MEM char *leaf = mem_printf("%s/server", folder.path);
         (void)!mkdir(leaf, 0755);
         rc = put_number(leaf, "cgroup.procs", (uint64_t)getpid());
         rc = rc ? rc : controllers_enable(above);
@@ -364,12 +418,12 @@ static int v2_try(struct cgroups *groups, const char *mount, const char *path)
             rmdir(leaf);
         }
     }
-    rc = rc ? rc : controllers_enable(dir);
+    rc = rc ? rc : controllers_enable(folder.path);
     if (rc == 0) {
         groups->v2 = true;
-        groups->dirs[0] = MOVE(dir);
+        groups->folders[0] = folder;
     } else {
-        rmdir(dir);
+        folder_done(&folder);
     }
     return rc;
 }
@@ -387,16 +441,16 @@ static int v2_find(struct cgroups *groups)
 
 static int v1_find(struct cgroups *groups)
 {
-    int error = ENOENT;
+    int rc = -ENOENT;
     for (int i = 0; i < HIERARCHIES; i++) {
         CLEAN_MEM char *mount = mem_printf(ROOT "/%s", controllers[i]);
         CLEAN_MEM char *path = own_path(controllers[i]);
         if (path && access(mount, F_OK) == 0) {
-            groups->dirs[i] = place_below(mount, path);
-            error = groups->dirs[i] ? error : errno;
+            int placed = place_below(mount, path, &groups->folders[i]);
+            rc = i == MEMORY ? placed : rc;
         }
     }
-    return groups->dirs[MEMORY] ? 0 : -error;
+    return rc;
 }
 
 // Signals are for the other threads.
@@ -424,17 +478,14 @@ int cgroups_new(struct cgroups **ret, struct err *err)
     rc = rc ? rc : thread_start(groups);
     if (rc < 0) {
         for (int i = 0; i < HIERARCHIES; i++) {
-            if (groups->dirs[i]) {
-                rmdir(groups->dirs[i]);
-            }
-            free(groups->dirs[i]);
+            folder_done(&groups->folders[i]);
         }
         free(groups);
         return err_errno(err, ERR_UNSUPPORTED, -rc, "control groups");
     }
     for (int i = 0; i < HIERARCHIES; i++) {
-        if (groups->dirs[i]) {
-            sweep(groups->dirs[i], groups->v2);
+        if (groups->folders[i].path) {
+            sweep(groups->folders[i].path, groups->v2);
         }
     }
     *ret = groups;
@@ -467,10 +518,7 @@ void cgroups_free(struct cgroups *groups)
         free(group);
     }
     for (int i = 0; i < HIERARCHIES; i++) {
-        if (groups->dirs[i]) {
-            rmdir(groups->dirs[i]); // not while this server is in it; the next one sweeps
-        }
-        free(groups->dirs[i]);
+        folder_done(&groups->folders[i]);
     }
     pthread_mutex_destroy(&groups->lock);
     pthread_cond_destroy(&groups->changed);

@@ -143,6 +143,27 @@ static void a_process_that_is_gone_is_no_trouble(void **state)
     assert_null(cgroup_new(*state, 0, 64 * MIB));
 }
 
+// As with a server in another container, whose process id means nothing here.
+static void another_servers_groups_are_left_alone(void **state)
+{
+    struct err err = {0};
+    struct cgroups *other = NULL;
+    if (!*state || cgroups_new(&other, &err) < 0) {
+        skip();
+    }
+    pid_t pid = sleeper();
+    struct cgroup *group = cgroup_new(*state, pid, 64 * MIB);
+    for (int i = 0; i < WAITS_MAX && !grouped(pid); i++) {
+        wait_a_little();
+    }
+    cgroups_free(other);
+    assert_int_equal(cgroups_new(&other, &err), 0); // sweeps what nobody holds
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    cgroups_free(other);
+    cgroup_free(group);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -150,6 +171,7 @@ int main(void)
         T(a_group_ends_with_all_in_it),
         T(memory_is_bounded),
         T(a_process_that_is_gone_is_no_trouble),
+        T(another_servers_groups_are_left_alone),
         cmocka_unit_test(without_groups_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
