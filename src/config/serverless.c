@@ -3,6 +3,7 @@
 // read each honoured key. `rouse deploy` and the verbs that name functions begin here.
 #include "config/serverless.h"
 #include "config/intrinsic.h"
+#include "config/reading.h"
 #include "config/schema.h"
 #include "config/variables.h"
 #include "format/arn.h"
@@ -16,41 +17,11 @@
 #define EPHEMERAL_MB    512
 #define DEFAULT_RUNTIME "nodejs16.x"
 
-// ---- reading nodes that the schema has checked; NULL, null and what is not honoured give the default
-
-static const char *text_of(const struct tree_node *node, const char *fallback)
-{
-    return node && yaml_is_scalar(&node->yaml) && node->yaml.kind != YAML_NULL ? node->yaml.text.at
-                                                                               : fallback;
-}
-
-static const char *text_in(const struct tree_node *map, const char *key, const char *fallback)
-{
-    return text_of(tree_get(map, key), fallback);
-}
-
-static int64_t number_in(const struct tree_node *map, const char *key, int64_t fallback)
-{
-    const char *text = text_in(map, key, NULL);
-    int64_t value = fallback;
-    double real = 0;
-    if (text && !str_to_i64(str_of(text), &value) && str_to_double(str_of(text), &real)) {
-        value = (int64_t)real; // "1e3": the schema saw that it is whole
-    }
-    return value;
-}
-
-static bool truth_in(const struct tree_node *map, const char *key, bool fallback)
-{
-    const char *text = text_in(map, key, NULL);
-    return text ? strcmp(text, "true") == 0 : fallback;
-}
-
 // An object of strings; entries that only CloudFormation could compute are left out.
 static void merge_strings(json_t *into, const struct tree_node *map)
 {
     for (const struct tree_node *n = tree_child(map); n; n = tree_next(n)) {
-        const char *text = text_of(n, NULL);
+        const char *text = read_text(n, NULL);
         if (text && map->yaml.kind == YAML_MAP) {
             json_object_set_new(into, n->yaml.key.at, json_string(text));
         }
@@ -68,21 +39,12 @@ static json_t *strings_of(const struct tree_node *provider, const struct tree_no
 
 // ---- package
 
-static size_t count_of(const struct tree_node *list)
-{
-    return !list || list->yaml.kind == YAML_NULL ? 0
-           : list->yaml.kind == YAML_LIST        ? list->yaml.count
-                                                 : 1;
-}
-
 // `exclude` entries become "!x"; a single value stands for a list of one.
 static void add_patterns(struct tree *tree, struct serverless_package *package,
                          const struct tree_node *list, bool exclude)
 {
-    bool is_list = list && list->yaml.kind == YAML_LIST;
-    const struct tree_node *n = is_list ? tree_child(list) : list;
-    for (size_t i = count_of(list); i > 0 && n; i--, n = tree_next(n)) {
-        const char *text = text_of(n, "");
+    for (const struct tree_node *n = read_first(list); n; n = read_next(list, n)) {
+        const char *text = read_text(n, "");
         if (exclude) {
             CLEAN_MEM char *turned = text[0] == '!' ? mem_dup(text + 1) : mem_printf("!%s", text);
             text = tree_text(tree, str_of(turned));
@@ -97,14 +59,14 @@ static void read_package(struct tree *tree, const struct tree_node *node,
     const struct tree_node *exclude = tree_get(node, "exclude");
     const struct tree_node *include = tree_get(node, "include");
     const struct tree_node *patterns = tree_get(node, "patterns");
-    size_t count = count_of(exclude) + count_of(include) + count_of(patterns);
+    size_t count = read_count(exclude) + read_count(include) + read_count(patterns);
     ret->patterns = tree_alloc(tree, (count + 1) * sizeof *ret->patterns);
     add_patterns(tree, ret, exclude, true);
     add_patterns(tree, ret, include, false);
     add_patterns(tree, ret, patterns, false);
-    ret->artifact = text_in(node, "artifact", NULL);
-    ret->individually_given = text_in(node, "individually", NULL) != NULL;
-    ret->individually = truth_in(node, "individually", false);
+    ret->artifact = read_text_in(node, "artifact", NULL);
+    ret->individually_given = read_text_in(node, "individually", NULL) != NULL;
+    ret->individually = read_truth_in(node, "individually", false);
 }
 
 // ---- functions
@@ -131,7 +93,7 @@ static int read_rules(const struct tree_node *rules, struct serverless_bucket *r
         const char **fields[] = {&ret->prefix, &ret->suffix};
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
             const struct tree_node *node = tree_get(rule, names[i]);
-            const char *text = text_of(node, NULL);
+            const char *text = read_text(node, NULL);
             if (text && *fields[i]) {
                 return tree_fail(err, node,
                                  "a second %s: S3 takes one prefix and one suffix for "
@@ -163,11 +125,11 @@ static int read_event(const struct tree_node *event, struct serverless_bucket *r
                              "s3.bucket: the result of a CloudFormation function is not "
                              "known here; write the bucket's name");
         }
-        ret->event = text_in(s3, "event", ret->event);
-        ret->existing = truth_in(s3, "existing", false);
+        ret->event = read_text_in(s3, "event", ret->event);
+        ret->existing = read_truth_in(s3, "existing", false);
         TRY(read_rules(tree_get(s3, "rules"), ret, err));
     }
-    ret->bucket = text_of(bucket, "");
+    ret->bucket = read_text(bucket, "");
     if (!str_starts(str_of(ret->event), STR("s3:"))) {
         return tree_fail(err, tree_get(s3, "event"), "s3.event: \"%s\" does not begin with \"s3:\"",
                          ret->event);
@@ -195,7 +157,7 @@ static int read_destination(const struct tree_node *functions, const struct serv
 {
     const struct tree_node *target =
         node && node->yaml.kind == YAML_MAP ? tree_get(node, "arn") : node;
-    const char *text = text_of(target, NULL);
+    const char *text = read_text(target, NULL);
     if (!text) {
         return 0; // absent, or only CloudFormation knows it
     }
@@ -226,8 +188,8 @@ static int read_function(struct serverless *service, const struct tree_node *pro
                          const struct tree_node *node, struct serverless_function *ret,
                          struct err *err)
 {
-    ret->handler = text_in(node, "handler", NULL);
-    ret->runtime = text_in(node, "runtime", text_in(provider, "runtime", NULL));
+    ret->handler = read_text_in(node, "handler", NULL);
+    ret->runtime = read_text_in(node, "runtime", read_text_in(provider, "runtime", NULL));
     if (!ret->runtime) {
         ret->runtime = ret->handler && is_model(ret->handler) ? "onnx" : DEFAULT_RUNTIME;
     }
@@ -237,15 +199,17 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     if (!ret->handler) {
         return tree_fail_key(err, node, "functions.%s: \"handler\" is missing", ret->key);
     }
-    ret->description = text_in(node, "description", NULL);
-    ret->role = text_in(node, "role", text_in(provider, "role", NULL));
-    ret->memory_mb = number_in(node, "memorySize", number_in(provider, "memorySize", MEMORY_MB));
-    ret->timeout_s = number_in(node, "timeout", number_in(provider, "timeout", TIMEOUT_S));
-    ret->ephemeral_mb = number_in(node, "ephemeralStorageSize", EPHEMERAL_MB);
-    ret->network_open = strcmp(text_in(node, "network", "closed"), "open") == 0;
-    ret->reserved_concurrency = number_in(node, "reservedConcurrency", -1);
-    ret->event_age_max_s = number_in(node, "maximumEventAge", -1);
-    ret->retries_max = number_in(node, "maximumRetryAttempts", -1);
+    ret->description = read_text_in(node, "description", NULL);
+    ret->role = read_text_in(node, "role", read_text_in(provider, "role", NULL));
+    ret->memory_mb =
+        read_number_in(node, "memorySize", read_number_in(provider, "memorySize", MEMORY_MB));
+    ret->timeout_s =
+        read_number_in(node, "timeout", read_number_in(provider, "timeout", TIMEOUT_S));
+    ret->ephemeral_mb = read_number_in(node, "ephemeralStorageSize", EPHEMERAL_MB);
+    ret->network_open = strcmp(read_text_in(node, "network", "closed"), "open") == 0;
+    ret->reserved_concurrency = read_number_in(node, "reservedConcurrency", -1);
+    ret->event_age_max_s = read_number_in(node, "maximumEventAge", -1);
+    ret->retries_max = read_number_in(node, "maximumRetryAttempts", -1);
     ret->environment = strings_of(provider, node, "environment");
     ret->tags = strings_of(provider, node, "tags");
     read_package(service->tree, tree_get(node, "package"), &ret->package);
@@ -257,7 +221,7 @@ static int name_function(struct serverless *service, const struct tree_node *nod
 {
     ret->key = node->yaml.key.at;
     CLEAN_MEM char *made = mem_printf("%s-%s-%s", service->service, service->stage, ret->key);
-    ret->name = text_in(node, "name", tree_text(service->tree, str_of(made)));
+    ret->name = read_text_in(node, "name", tree_text(service->tree, str_of(made)));
     if (!arn_function_name_ok(str_of(ret->name))) {
         const struct tree_node *given = tree_get(node, "name");
         return tree_fail(err, given ? given : node,
@@ -309,14 +273,13 @@ static int read_hooks(struct serverless *service, const struct tree_node *root, 
     const struct tree_node *hooks = tree_get(scripts, "hooks");
     size_t count = 0;
     for (const struct tree_node *n = tree_child(hooks); n; n = tree_next(n)) {
-        count += count_of(n);
+        count += read_count(n);
     }
     service->hooks = tree_alloc(service->tree, (count + 1) * sizeof *service->hooks);
     for (const struct tree_node *n = tree_child(hooks); n; n = tree_next(n)) {
-        bool is_list = n->yaml.kind == YAML_LIST;
-        const struct tree_node *command = is_list ? tree_child(n) : n;
-        for (size_t i = count_of(n); i > 0; i--, command = tree_next(command)) {
-            const char *text = text_of(command, NULL);
+        for (const struct tree_node *command = read_first(n); command;
+             command = read_next(n, command)) {
+            const char *text = read_text(command, NULL);
             if (!text) {
                 return tree_fail(err, command, "custom.scripts.hooks: must be a command, is %s",
                                  yaml_kind_name(command->yaml.kind));
@@ -370,7 +333,7 @@ static int read_statements(struct serverless *service, const struct tree_node *p
         for (const struct tree_node *n = tree_child(lists[i]); n; n = tree_next(n)) {
             if (!holds_intrinsic(n)) {
                 json_array_append_new(service->statements, yaml_to_json(&n->yaml));
-            } else if (strcmp(text_in(n, "Effect", ""), "Deny") == 0) {
+            } else if (strcmp(read_text_in(n, "Effect", ""), "Deny") == 0) {
                 return tree_fail(err, n,
                                  "a Deny statement cannot be left out, and what it names only "
                                  "CloudFormation knows; write it out");
@@ -384,11 +347,11 @@ static int read_service(struct serverless *service, const struct tree_node *root
 {
     const struct tree_node *name = tree_get(root, "service");
     const struct tree_node *provider = tree_get(root, "provider");
-    service->service = text_of(name, NULL);
+    service->service = read_text(name, NULL);
     if (!service->service) {
         return tree_fail(err, root, "\"service\" is missing: the name of the project");
     }
-    if (!provider || (provider->yaml.kind == YAML_MAP && !text_in(provider, "name", NULL))) {
+    if (!provider || (provider->yaml.kind == YAML_MAP && !read_text_in(provider, "name", NULL))) {
         return tree_fail(err, provider ? provider : root,
                          "\"provider.name\" is missing: write "
                          "\"name: aws\" below \"provider:\"");
@@ -397,8 +360,8 @@ static int read_service(struct serverless *service, const struct tree_node *root
     TRY(check_name(tree_get(provider, "stage") ? tree_get(provider, "stage") : provider, "stage",
                    service->stage, err));
     const struct tree_node *bucket = tree_get(provider, "deploymentBucket");
-    service->deployment_bucket = text_of(bucket, text_in(bucket, "name", NULL));
-    service->use_dotenv = truth_in(root, "useDotenv", false);
+    service->deployment_bucket = read_text(bucket, read_text_in(bucket, "name", NULL));
+    service->use_dotenv = read_truth_in(root, "useDotenv", false);
     TRY(read_statements(service, provider, err));
     read_package(service->tree, tree_get(root, "package"), &service->package);
     TRY(read_hooks(service, root, err));
@@ -435,7 +398,7 @@ static int merge_functions(struct tree *tree, struct tree_node *root, struct err
 
 static enum schema_mode mode_of(const struct tree_node *root)
 {
-    const char *mode = text_in(root, "configValidationMode", "error");
+    const char *mode = read_text_in(root, "configValidationMode", "error");
     return strcmp(mode, "warn") == 0  ? SCHEMA_WARN
            : strcmp(mode, "off") == 0 ? SCHEMA_OFF
                                       : SCHEMA_ERROR;
@@ -443,7 +406,7 @@ static enum schema_mode mode_of(const struct tree_node *root)
 
 static void resolve_intrinsics(struct serverless *service, struct tree_node *root)
 {
-    CLEAN_MEM char *stack = mem_printf("%s-%s", text_in(root, "service", ""), service->stage);
+    CLEAN_MEM char *stack = mem_printf("%s-%s", read_text_in(root, "service", ""), service->stage);
     struct intrinsic_facts facts = {.region = service->region, .stack = stack};
     for (struct tree_node *n = tree_child(root); n; n = tree_next(n)) {
         if (!str_eq(n->yaml.key, STR("resources"))) { // those are CloudFormation's own
@@ -452,8 +415,8 @@ static void resolve_intrinsics(struct serverless *service, struct tree_node *roo
     }
 }
 
-static int read_text(struct serverless *service, const struct serverless_options *options,
-                     struct str text, struct err *err)
+static int read_file_text(struct serverless *service, const struct serverless_options *options,
+                          struct str text, struct err *err)
 {
     struct tree_node *root = NULL;
     TRY(tree_parse(service->tree, text, service->path, &root, err));
@@ -512,7 +475,7 @@ int serverless_parse(const struct serverless_options *options, struct str text,
     CLEAN(serverless_free_clean) struct serverless *service = NEW(struct serverless);
     service->tree = tree_new();
     set_path(service, options->path);
-    TRY(read_text(service, options, text, err));
+    TRY(read_file_text(service, options, text, err));
     *ret = MOVE(service);
     return 0;
 }
