@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <limits.h>
 
 #define VECTORS "data/conformance/sigv4"
 
@@ -177,7 +178,8 @@ static void test_vectors(void **state)
 {
     (void)state;
     const char *shared = getenv("ROUSE_SHARED");
-    CLEAN_MEM char *root = mem_printf("%s/" VECTORS, shared ? shared : "/nonexistent");
+    char root[PATH_MAX]; // skip() jumps over what would free it
+    snprintf(root, sizeof root, "%s/" VECTORS, shared ? shared : "/nonexistent");
     DIR *dir = opendir(root);
     if (!dir) {
         print_message("no conformance vectors in ROUSE_SHARED: skipped\n");
