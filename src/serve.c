@@ -383,6 +383,7 @@ static int http_up(struct server *s, struct err *err)
     s->api.started_ms = clock_wall_ms();
     s->api.pool = pool_new(s->api.loop, POOL_THREADS);
     TRY(lambda_start(&s->api, err));
+    TRY(http_apis_start(&s->api, err));
     TRY(dispatch_resume(s->api.dispatch, err));
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
@@ -485,6 +486,7 @@ static void server_down(struct server *s)
         }
     }
     store_close(s->api.store);
+    http_apis_stop(&s->api);
     lambda_stop(&s->api);
     dispatch_free(s->api.dispatch);
     runner_fleet_free(s->api.fleet);

@@ -34,6 +34,7 @@ struct api {
     const struct api_settings *settings;
     char access_key[64], secret_key[128]; // root credentials
     struct lambda *lambda;                // made by lambda_start
+    struct http_apis *apis;               // made by http_apis_start
     struct sigv4_key_cache *keys;         // auth.c's, made with the first signature
     int64_t started_ms;
     bool draining;
@@ -45,6 +46,9 @@ const struct http_handler *api_route(struct http_request *req, void *api);
 // Each service: NULL when the request is not its own.
 const struct http_handler *lambda_route(struct http_request *req, struct api *api);
 const struct http_handler *lambda_url_route(struct http_request *req, struct api *api);
+const struct http_handler *http_api_route(struct http_request *req, struct api *api);
+const struct http_handler *http_api_control_route(struct http_request *req,
+                                                  struct api *api); // takes all
 const struct http_handler *admin_route(struct http_request *req, struct api *api);
 const struct http_handler *s3_route(struct http_request *req, struct api *api); // takes all
 
@@ -53,3 +57,7 @@ const struct http_handler *s3_route(struct http_request *req, struct api *api); 
 MUST_CHECK int lambda_start(struct api *api, struct err *err);
 // After http_server_free, pool_free and store_close, which may still call back.
 void lambda_stop(struct api *api);
+
+// The same for HTTP APIs.
+MUST_CHECK int http_apis_start(struct api *api, struct err *err);
+void http_apis_stop(struct api *api);

@@ -28,6 +28,7 @@ void front_free(struct front *front)
     free(front->function);
     free(front->qualifier);
     free(front->resource);
+    free(front->source);
     free(front->credentials);
     free(front->id);
     free(front->domain);
@@ -109,7 +110,7 @@ static int api_permits(struct http_call *call, const struct lambda_function *f, 
     const struct front *front = call->front;
     const char *action = "lambda:InvokeFunction";
     const struct policy_principal service = {"Service", {STR("apigateway.amazonaws.com")}};
-    const struct policy_value context[] = {{STR("aws:SourceArn"), str_of(front->resource)},
+    const struct policy_value context[] = {{STR("aws:SourceArn"), str_of(front->source)},
                                            {STR("aws:SourceAccount"), STR(ACCOUNT_ID)}};
     if (call->api->settings->insecure) {
         return 0;
@@ -125,7 +126,7 @@ static int api_permits(struct http_call *call, const struct lambda_function *f, 
         POLICY_ALLOWS) {
         return err_set(err, ERR_DENIED,
                        "the policy of function %s does not let %s invoke it (AddPermission)",
-                       f->name, front->resource);
+                       f->name, front->source);
     }
     return 0;
 }

@@ -27,6 +27,7 @@ struct front { // heap texts, its own
     bool iam;                   // requests are to be signed
     // Of an API:
     char *resource;     // its ARN for this request: what execute-api:Invoke is about
+    char *source;       // its ARN for this route: who invokes the function
     char *credentials;  // ARN of the role that it invokes the function with; NULL: the function's
                         // own policy lets it
     int64_t timeout_ms; // 0: none

@@ -389,42 +389,47 @@ static int qualifier_cmp(const void *left, const void *right)
     return strcmp(x ? x : "", y ? y : "");
 }
 
+struct url_list {
+    const struct lambda_call *call;
+    struct lambda_url **urls;
+};
+
+static void list_mark(void *ctx, size_t i, struct buf *out)
+{
+    const struct lambda_url *url = ((struct url_list *)ctx)->urls[i];
+    buf_add_text(out, url->qualifier ? url->qualifier : "$LATEST");
+}
+
+static json_t *list_item(void *ctx, size_t i)
+{
+    const struct url_list *list = ctx;
+    return url_json(list->call, list->urls[i], /* modified */ true);
+}
+
 int lambda_list_urls(struct lambda_call *call, struct err *err)
 {
     struct lambda_function *f = NULL;
     struct lambda *lambda = call->api->lambda;
-    int64_t most = LIST_MAX;
     TRY(lambda_need(call, &f, err));
-    TRY(lambda_param_int(call, "MaxItems", 1, LIST_MAX, &most, err));
-    CLEAN(buf_done) struct buf marker = BUF_INIT(256);
-    bool from = lambda_param(call, "Marker", &marker);
-    CLEAN_MEM struct lambda_url **list = NULL;
+    CLEAN_MEM struct lambda_url **urls = NULL;
     size_t count = 0, at = 0;
     for (struct lambda_url *url; (url = map_next(&lambda->urls->by_id, &at));) {
         if (strcmp(url->function, call->name) == 0) {
-            list = mem_grow(list, (count + 1) * sizeof *list);
-            list[count++] = url;
+            urls = mem_grow(urls, (count + 1) * sizeof *urls);
+            urls[count++] = url;
         }
     }
     if (count) {
-        qsort(list, count, sizeof *list, qualifier_cmp);
+        qsort(urls, count, sizeof *urls, qualifier_cmp);
     }
-    CLEAN_JSON json_t *answer = json_object();
-    json_t *shown = json_array();
-    for (at = 0; at < count; at++) { // the marker is the last qualifier that was shown
-        const char *name = list[at]->qualifier ? list[at]->qualifier : "";
-        if (from && strcmp(name, buf_text(&marker)) <= 0) {
-            continue;
-        }
-        json_array_append_new(shown, url_json(call, list[at], /* modified */ true));
-        if ((int64_t)json_array_size(shown) == most && at + 1 < count) {
-            json_put_str(answer, "NextMarker", str_of(name));
-            break;
-        }
-    }
-    json_put(answer, "FunctionUrlConfigs", shown);
-    lambda_reply(call, 200, answer);
-    return 0;
+    struct url_list list = {call, urls};
+    struct lambda_listing listing = {.member = "FunctionUrlConfigs",
+                                     .count = count,
+                                     .items_max = LIST_MAX,
+                                     .mark = list_mark,
+                                     .item = list_item,
+                                     .ctx = &list};
+    return lambda_list(call, &listing, err);
 }
 
 // ── requests ──

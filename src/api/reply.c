@@ -14,7 +14,9 @@ static const struct error_shape {
     int message;
 } shapes[] = {
     {"AccessDeniedException", 403, MESSAGE_UPPER},
+    {"BadRequestException", 400, MESSAGE_BARE},
     {"CodeStorageExceededException", 400, MESSAGE_LOWER},
+    {"ConflictException", 409, MESSAGE_BARE},
     {"IncompleteSignatureException", 403, MESSAGE_BARE},
     {"InvalidParameterValueException", 400, MESSAGE_LOWER},
     {"InvalidRequestContentException", 400, MESSAGE_LOWER},
@@ -23,6 +25,7 @@ static const struct error_shape {
     {"InvalidZipFileException", 502, MESSAGE_UPPER},
     {"MethodNotAllowedException", 405, MESSAGE_BARE},
     {"MissingAuthenticationTokenException", 403, MESSAGE_BARE},
+    {"NotFoundException", 404, MESSAGE_BARE},
     {"NotImplemented", 501, MESSAGE_UPPER},
     {"PolicyLengthExceededException", 400, MESSAGE_LOWER},
     {"PreconditionFailedException", 412, MESSAGE_LOWER},

@@ -48,6 +48,12 @@ static bool is_admin(struct str path)
            str_eq(path, STR("/_localstack/health")) || str_starts(path, STR("/rouse/"));
 }
 
+static bool is_http_api(struct str path)
+{
+    return str_eq(path, STR("/v2/apis")) || str_starts(path, STR("/v2/apis/")) ||
+           str_starts(path, STR("/v2/tags/"));
+}
+
 static bool is_inference(struct str path)
 {
     return str_eq(path, STR("/v2")) || str_starts(path, STR("/v2/"));
@@ -91,7 +97,7 @@ static bool speaks_xml(struct str service)
 static const struct http_handler *refuse(struct http_request *req, struct str service)
 {
     char text[160];
-    snprintf(text, sizeof text, "The service " STR_FMT " is not served here; s3 and lambda are.",
+    snprintf(text, sizeof text, "The service " STR_FMT " is not served here.",
              STR_ARG(str_head(service, 40)));
     struct buf out = BUF_INIT(2048);
     http_reply_header(req, "x-amzn-RequestId", req->id);
@@ -124,6 +130,7 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
         return runtime_route(req);
     }
     const struct http_handler *handler = lambda_url_route(req, api); // by name, whatever is signed
+    handler = handler ? handler : http_api_route(req, api);
     if (handler) {
         return handler;
     }
@@ -136,6 +143,9 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
         handler = s3_route(req, api);
     } else if (is_admin(req->path)) {
         handler = admin_route(req, api);
+    } else if (str_eq(service, STR("apigateway")) ||
+               (service.size == 0 && is_http_api(req->path))) {
+        handler = http_api_control_route(req, api);
     } else if ((service.size == 0 || str_eq(service, STR("lambda"))) && is_inference(req->path)) {
         handler = inference_route(req, api);
     } else if (str_eq(service, STR("lambda")) || (service.size == 0 && is_lambda(req->path))) {

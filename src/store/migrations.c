@@ -5,6 +5,7 @@
 #include "store/bucket.h"
 #include "store/function.h"
 #include "store/function_url.h"
+#include "store/http_api.h"
 #include "store/job.h"
 #include "store/layer.h"
 #include "store/notification.h"
@@ -15,8 +16,8 @@
 #include <stdio.h>
 
 static const char *const *const steps[] = {
-    job_ddl,      bucket_ddl, object_ddl,          upload_ddl, notification_ddl,
-    function_ddl, role_ddl,   function_layers_ddl, layer_ddl,  function_url_ddl,
+    job_ddl,  bucket_ddl,          object_ddl, upload_ddl,       notification_ddl, function_ddl,
+    role_ddl, function_layers_ddl, layer_ddl,  function_url_ddl, http_api_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)
