@@ -358,6 +358,7 @@ static void dispatch_up(struct server *s)
         .queue_max = (size_t)s->settings.queue_max,
         .hold_us = s->settings.hold_ms * 1000,
         .retry_us = s->settings.retry_delay_ms * 1000,
+        .warm_ms = s->settings.template_idle_ms,
         .region = s->settings.region,
     };
     s->api.dispatch =

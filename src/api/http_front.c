@@ -303,6 +303,11 @@ static void submit(struct http_call *call)
     CLEAN(buf_done) struct buf context = BUF_INIT(8192);
     buf_add_text(&context, "{\"trace\":");
     json_quote(&context, str_of(call->trace));
+    const struct front *front = call->front;
+    if (front->qualifier) { // the function is told by which name it was called
+        CLEAN_MEM char *arn = lambda_arn(call->api->lambda, front->function, front->qualifier);
+        buf_printf(&context, ",\"arn\":\"%s\"", arn);
+    }
     buf_add_char(&context, '}');
     job->context = buf_steal(&context);
     job->payload = call->payload.size ? bytes_take(&call->payload) : NULL;
@@ -357,8 +362,8 @@ static void call_begin(struct http_call *call)
         return;
     }
     struct lambda_function *f = lambda_find(call->api, str_of(front->function));
-    struct function *version = f ? lambda_version_find(f, front->qualifier) : NULL;
-    if (!version) {
+    struct lambda_target target = {NULL};
+    if (!f || !lambda_resolve(f, front->qualifier, /* pick */ true, &target)) {
         log_info("request %s: function %s is not there", call->req->id, front->function);
         http_fail(call, HTTP_FAIL_FUNCTION);
         return;
@@ -368,15 +373,15 @@ static void call_begin(struct http_call *call)
         http_fail(call, failure);
         return;
     }
-    call->plain = strcmp(version->runtime, "onnx") == 0;
+    call->plain = strcmp(target.version->runtime, "onnx") == 0;
     if (call->plain && names_objects(buf_str(&call->body))) {
         http_fail(call, HTTP_FAIL_FORBIDDEN);
         return;
     }
     struct str trace = http_request_header(call->req, "X-Amzn-Trace-Id");
     call->trace = trace.size ? str_dup(str_head(trace, TRACE_MAX)) : trace_new(call->req);
-    call->version = function_ref(version);
-    call->job = job_new(version, NULL);
+    call->version = function_ref(target.version);
+    call->job = job_new(target.version, NULL);
     memcpy(call->id, call->req->id, sizeof call->id);
     memcpy(call->job->request_id.text, call->id, sizeof call->id);
     event_take(call);

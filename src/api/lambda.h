@@ -145,6 +145,8 @@ struct lambda_function {
     struct function *update;    // new code that is being prepared while `latest` serves; or NULL
     struct function **versions; // published, ascending
     size_t version_count;
+    struct alias **aliases; // by name
+    size_t alias_count;
     int64_t last_version;
     char *tags, *policy; // JSON objects or NULL
     int64_t reserved;
@@ -175,11 +177,21 @@ struct lambda {
 struct lambda_function *lambda_find(struct api *api, struct str name); // NULL also while created
 // The function of the call; ERR_NOT_FOUND as Lambda says it.
 MUST_CHECK int lambda_need(struct lambda_call *call, struct lambda_function **ret, struct err *err);
-// The version that the call's qualifier names ("$LATEST" without one), borrowed.
+// What a qualifier names (NULL: $LATEST): a version, or an alias and the version that it leads to; by
+// chance, where it leads to two and `pick` is set, else the first. Borrowed. False: nothing.
+struct lambda_target {
+    struct function *version;
+    struct alias *alias; // NULL: a version was named
+};
+bool lambda_resolve(const struct lambda_function *f, const char *qualifier, bool pick,
+                    struct lambda_target *ret);
+// The same for the call's qualifier.
+MUST_CHECK int lambda_need_target(struct lambda_call *call, struct lambda_function *f, bool pick,
+                                  struct lambda_target *ret, struct err *err);
 MUST_CHECK int lambda_need_version(struct lambda_call *call, struct lambda_function *f,
-                                   struct function **ret, struct err *err);
-// The version that the qualifier (NULL: $LATEST) means, borrowed; NULL when there is none.
-struct function *lambda_version_find(const struct lambda_function *f, const char *qualifier);
+                                   struct function **ret, struct err *err); // without `pick`
+struct function *lambda_version_find(const struct lambda_function *f, const char *version);
+struct alias *lambda_alias_find(const struct lambda_function *f, const char *name);
 struct lambda_invoke_config *lambda_config_find(const struct lambda_function *f,
                                                 struct str qualifier);
 int lambda_not_found(const struct lambda_call *call, struct err *err); // for the name and qualifier
@@ -212,6 +224,9 @@ struct lambda_change {
     bool drop;                           // the whole function
     struct lambda_invoke_config *config; // put
     char *config_drop;                   // qualifier
+    struct alias *alias;                 // put; a reference
+    char *alias_drop;                    // name
+    int dropped;                         // events that waited for what went, afterwards
     // What the head becomes; begins as it is.
     char *tags, *policy, *update_reason, *update_code;
     int64_t reserved, last_version;
@@ -258,6 +273,8 @@ MUST_CHECK int lambda_config_read(struct api *api, const json_t *input, bool cre
 // FunctionConfiguration, a new reference. `qualified`: the ARN ends in the version.
 json_t *lambda_config_json(const struct lambda_function *f, const struct function *version,
                            bool qualified);
+// A qualifier as texts of requests have it: "$LATEST" or a number.
+bool lambda_is_version(struct str qualifier);
 char *lambda_arn(const struct lambda *lambda, const char *name, const char *qualifier);
 void lambda_put_time(json_t *json, const char *name,
                      int64_t wall_ms); // "2026-01-02T03:04:05.678+0000"
@@ -340,6 +357,9 @@ void lambda_layer_write(struct lambda_call *call, struct lambda_layer_version *v
                         int64_t drop, int status, json_t *answer);
 
 // ---- resource policies (lambda_policy.c)
+// The policy of a version or alias goes with it.
+void lambda_policy_forget(struct lambda_change *change, const struct lambda_function *f,
+                          const char *qualifier);
 json_t *lambda_statement_find(const json_t *policy, struct str sid, size_t *ret_at); // borrowed
 json_t *lambda_principal_json(struct str principal); // "*", an account, an ARN or a service
 MUST_CHECK int lambda_sid_check(struct str sid, struct err *err);
@@ -392,6 +412,11 @@ int lambda_tag_resource(struct lambda_call *call, struct err *err);
 int lambda_untag_resource(struct lambda_call *call, struct err *err);
 int lambda_list_tags(struct lambda_call *call, struct err *err);
 int lambda_account_settings(struct lambda_call *call, struct err *err);
+int lambda_create_alias(struct lambda_call *call, struct err *err);
+int lambda_get_alias(struct lambda_call *call, struct err *err);
+int lambda_list_aliases(struct lambda_call *call, struct err *err);
+int lambda_update_alias(struct lambda_call *call, struct err *err);
+int lambda_delete_alias(struct lambda_call *call, struct err *err);
 int lambda_publish_layer(struct lambda_call *call, struct err *err);
 int lambda_get_layer(struct lambda_call *call, struct err *err);
 int lambda_get_layer_by_arn(struct lambda_call *call, struct err *err);

@@ -2,9 +2,11 @@
 // A change of a function: first in the store, then in memory, then for the dispatcher.
 #include "api/lambda.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "core/uuid.h"
 #include "dispatch/dispatch.h"
 #include "observe/logs.h"
+#include "store/alias.h"
 
 struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_function *f,
                                         const char *name, struct lambda_call *call)
@@ -45,11 +47,13 @@ void lambda_change_free(struct lambda_change *change)
         function_unref(change->replace[i]);
     }
     invoke_config_free(change->config);
+    alias_unref(change->alias);
     json_decref(change->answer);
     free(change->replace);
     free(change->name);
     free(change->drop_version);
     free(change->config_drop);
+    free(change->alias_drop);
     free(change->tags);
     free(change->policy);
     free(change->update_reason);
@@ -109,7 +113,15 @@ static int change_run(struct store_task *task, struct db *db, struct err *err)
         TRY(function_version_delete(db, name, STR(FUNCTION_UPDATE_VERSION), err));
     }
     if (c->drop_version) {
-        TRY(function_version_delete(db, name, str_of(c->drop_version), err));
+        c->dropped = function_version_delete(db, name, str_of(c->drop_version), err);
+        TRY(c->dropped);
+    }
+    if (c->alias) {
+        TRY(alias_put(db, c->alias, err));
+    }
+    if (c->alias_drop) {
+        c->dropped = alias_delete(db, name, str_of(c->alias_drop), err);
+        TRY(c->dropped);
     }
     if (c->config) {
         TRY(change_run_config(c, db, err));
@@ -117,20 +129,29 @@ static int change_run(struct store_task *task, struct db *db, struct err *err)
     return c->config_drop ? function_invoke_delete(db, name, str_of(c->config_drop), err) : 0;
 }
 
+static struct async_rules rules_of(const struct lambda_function *f, const char *qualifier)
+{
+    const struct lambda_invoke_config *config = lambda_config_find(f, str_of(qualifier));
+    struct async_rules rules = ASYNC_RULES_DEFAULT;
+    if (config) {
+        rules.retries_max = config->retries >= 0 ? (uint32_t)config->retries : FUNCTION_RETRIES;
+        rules.event_age_max_s =
+            config->event_age_s >= 0 ? (uint32_t)config->event_age_s : FUNCTION_EVENT_AGE_S;
+        rules.on_success = config->on_success;
+        rules.on_failure = config->on_failure;
+    }
+    return rules;
+}
+
 // What of the function as a whole each version carries for the dispatcher.
 static struct function *version_complete(const struct lambda_function *f,
                                          const struct function *version)
 {
     struct function *copy = function_copy(version);
-    const struct lambda_invoke_config *config = lambda_config_find(f, str_of(version->version));
+    struct async_rules rules = rules_of(f, version->version);
     copy->reserved_concurrency = f->reserved;
     lambda_text_set(&copy->tags, f->tags);
-    copy->retries_max =
-        config && config->retries >= 0 ? (uint32_t)config->retries : FUNCTION_RETRIES;
-    copy->event_age_max_s =
-        config && config->event_age_s >= 0 ? (uint32_t)config->event_age_s : FUNCTION_EVENT_AGE_S;
-    lambda_text_set(&copy->on_success, config ? config->on_success : NULL);
-    lambda_text_set(&copy->on_failure, config ? config->on_failure : NULL);
+    async_rules_set(&copy->async, &rules);
     return copy;
 }
 
@@ -144,6 +165,41 @@ static void version_install(struct lambda_function *f, struct function **slot,
     function_unref(*slot);
     *slot = complete;
     dispatch_function_set(f->lambda->api->dispatch, complete);
+}
+
+static void alias_install(struct lambda_function *f, const struct alias *fresh)
+{
+    struct alias *complete = alias_copy(fresh);
+    struct async_rules rules = rules_of(f, fresh->name);
+    size_t at = 0;
+    async_rules_set(&complete->async, &rules);
+    while (at < f->alias_count && strcmp(f->aliases[at]->name, fresh->name) < 0) {
+        at++;
+    }
+    if (at < f->alias_count && strcmp(f->aliases[at]->name, fresh->name) == 0) {
+        alias_unref(f->aliases[at]);
+    } else {
+        f->aliases = mem_grow(f->aliases, (f->alias_count + 1) * sizeof *f->aliases);
+        memmove(&f->aliases[at + 1], &f->aliases[at], (f->alias_count - at) * sizeof *f->aliases);
+        f->alias_count++;
+    }
+    f->aliases[at] = complete;
+    dispatch_alias_set(f->lambda->api->dispatch, complete);
+}
+
+static void alias_remove(struct lambda_function *f, const char *name)
+{
+    for (size_t at = 0; at < f->alias_count; at++) {
+        if (strcmp(f->aliases[at]->name, name) == 0) {
+            CLEAN_MEM char *key = mem_printf("%s:%s", f->name, name);
+            dispatch_function_remove(f->lambda->api->dispatch, str_of(key));
+            alias_unref(f->aliases[at]);
+            f->alias_count--;
+            memmove(&f->aliases[at], &f->aliases[at + 1],
+                    (f->alias_count - at) * sizeof *f->aliases);
+            return;
+        }
+    }
 }
 
 static struct function **version_slot(struct lambda_function *f, const char *version)
@@ -209,6 +265,11 @@ void lambda_versions_tell(struct lambda_function *f)
         version_install(f, &f->versions[i], version);
         function_unref(version);
     }
+    for (size_t i = 0; i < f->alias_count; i++) {
+        struct alias *alias = alias_ref(f->aliases[i]);
+        alias_install(f, alias);
+        alias_unref(alias);
+    }
 }
 
 static void change_apply_drop(struct lambda_function *f)
@@ -270,6 +331,18 @@ static void change_apply(struct lambda_change *c)
     if (c->drop_version) {
         config_remove(f, c->drop_version);
         version_remove(f, c->drop_version);
+    }
+    if (c->alias) {
+        alias_install(f, c->alias);
+    }
+    if (c->alias_drop) {
+        lambda_urls_forget(f->lambda, f->name, c->alias_drop);
+        config_remove(f, c->alias_drop);
+        alias_remove(f, c->alias_drop);
+    }
+    if (c->dropped) {
+        log_warn("%d events that waited for %s:%s are dropped with it", c->dropped, c->name,
+                 c->drop_version ? c->drop_version : c->alias_drop);
     }
     if (all && f->latest) {
         lambda_versions_tell(f);

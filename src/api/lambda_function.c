@@ -11,13 +11,18 @@
 // ── GetFunction, GetFunctionConfiguration ──
 
 static int shown_version(struct lambda_call *call, struct lambda_function **ret_f,
-                         const struct function **ret, struct err *err)
+                         const struct function **ret, json_t **ret_config, struct err *err)
 {
-    struct function *version = NULL;
+    struct lambda_target target;
     TRY(lambda_need(call, ret_f, err));
-    TRY(lambda_need_version(call, *ret_f, &version, err));
-    bool latest = version == (*ret_f)->latest;
-    *ret = latest && (*ret_f)->update ? (*ret_f)->update : version;
+    TRY(lambda_need_target(call, *ret_f, /* pick */ false, &target, err));
+    bool latest = target.version == (*ret_f)->latest;
+    *ret = latest && (*ret_f)->update ? (*ret_f)->update : target.version;
+    *ret_config = lambda_config_json(*ret_f, *ret, call->qualifier != NULL);
+    if (target.alias) {
+        CLEAN_MEM char *arn = lambda_arn(call->api->lambda, call->name, call->qualifier);
+        json_put_str(*ret_config, "FunctionArn", str_of(arn));
+    }
     return 0;
 }
 
@@ -57,11 +62,12 @@ int lambda_get_function(struct lambda_call *call, struct err *err)
 {
     struct lambda_function *f = NULL;
     const struct function *version = NULL;
-    TRY(shown_version(call, &f, &version, err));
+    CLEAN_JSON json_t *config = NULL;
+    TRY(shown_version(call, &f, &version, &config, err));
     CLEAN(buf_done) struct buf location = BUF_INIT(16 * 1024);
     TRY(lambda_location_write(call, version->package, &location, err));
     CLEAN_JSON json_t *answer = json_object();
-    json_put(answer, "Configuration", lambda_config_json(f, version, call->qualifier != NULL));
+    json_put(answer, "Configuration", json_incref(config));
     json_put(answer, "Code",
              json_pack("{s:s, s:s}", "RepositoryType", "S3", "Location", buf_text(&location)));
     if (f->tags) {
@@ -79,8 +85,8 @@ int lambda_get_configuration(struct lambda_call *call, struct err *err)
 {
     struct lambda_function *f = NULL;
     const struct function *version = NULL;
-    TRY(shown_version(call, &f, &version, err));
-    CLEAN_JSON json_t *answer = lambda_config_json(f, version, call->qualifier != NULL);
+    CLEAN_JSON json_t *answer = NULL;
+    TRY(shown_version(call, &f, &version, &answer, err));
     lambda_reply(call, 200, answer);
     return 0;
 }
@@ -182,21 +188,48 @@ int lambda_list_versions(struct lambda_call *call, struct err *err)
 
 // ── DeleteFunction ──
 
-int lambda_delete_function(struct lambda_call *call, struct err *err)
+// A version stays while an alias leads to it.
+static int deletable(struct lambda_call *call, const struct lambda_function *f, struct err *err)
 {
-    struct lambda_function *f = NULL;
-    struct function *version = NULL;
-    TRY(lambda_need(call, &f, err));
-    if (call->qualifier && strcmp(call->qualifier, "$LATEST") == 0) {
+    if (strcmp(call->qualifier, "$LATEST") == 0) {
         return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
                        "$LATEST version cannot be deleted without deleting the function.");
     }
+    if (!lambda_is_version(str_of(call->qualifier))) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Deletion of aliases is not currently supported.");
+    }
+    CLEAN(buf_done) struct buf names = BUF_INIT(LAMBDA_DOCUMENT_MAX);
+    for (size_t i = 0; i < f->alias_count; i++) {
+        if (alias_leads_to(f->aliases[i], call->qualifier)) {
+            buf_printf(&names, "%s%s", names.size ? ", " : "", f->aliases[i]->name);
+        }
+    }
+    return names.size == 0
+               ? 0
+               : err_aws(err, ERR_EXISTS, "ResourceConflictException",
+                         "Unable to delete version because the following aliases reference it: "
+                         "[%.300s]",
+                         buf_text(&names));
+}
+
+int lambda_delete_function(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    TRY(lambda_need(call, &f, err));
     if (call->qualifier) {
-        TRY(lambda_need_version(call, f, &version, err));
+        TRY(deletable(call, f, err));
+        if (!lambda_version_find(f, call->qualifier)) { // one that is not there is deleted already
+            lambda_reply_empty(call, 204);
+            return 0;
+        }
     }
     struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
-    change->drop = version == NULL;
-    lambda_text_set(&change->drop_version, version ? version->version : NULL);
+    change->drop = call->qualifier == NULL;
+    if (call->qualifier) {
+        lambda_policy_forget(change, f, call->qualifier);
+    }
+    lambda_text_set(&change->drop_version, call->qualifier);
     change->status = 204;
     change->done = lambda_change_answer;
     lambda_write(change);

@@ -80,12 +80,21 @@ static void request_id_put(struct uuid *id, const struct lambda_call *call)
     memcpy(id->text, call->req->id, sizeof id->text);
 }
 
+// Under which name the function was called, where its version does not tell.
+static char *invoked_arn(const struct lambda_call *call)
+{
+    bool told = !call->qualifier || (lambda_is_version(str_of(call->qualifier)) &&
+                                     strcmp(call->qualifier, "$LATEST") != 0);
+    return told ? NULL : lambda_arn(call->api->lambda, call->name, call->qualifier);
+}
+
 // What the caller says of itself and of its trace goes along with the event.
 static int context_read(struct lambda_call *call, char **ret, struct err *err)
 {
     struct str given = http_request_header(call->req, "X-Amz-Client-Context");
     struct str trace = http_request_header(call->req, "X-Amzn-Trace-Id");
-    if (given.size == 0 && trace.size == 0) {
+    CLEAN_MEM char *arn = invoked_arn(call);
+    if (given.size == 0 && trace.size == 0 && !arn) {
         return 0;
     }
     CLEAN(buf_done) struct buf text = BUF_INIT(CLIENT_CONTEXT_MAX);
@@ -102,6 +111,9 @@ static int context_read(struct lambda_call *call, char **ret, struct err *err)
     }
     if (trace.size) {
         json_put_str(context, "trace", str_head(trace, 200));
+    }
+    if (arn) {
+        json_put_str(context, "arn", str_of(arn));
     }
     CLEAN(buf_done) struct buf out = BUF_INIT(4 * CLIENT_CONTEXT_MAX);
     json_write(context, &out);
@@ -155,8 +167,8 @@ static int event_run(struct store_task *task, struct db *db, struct err *err)
         .due_ms = w->now_ms,
         .attempt = 1,
     };
-    int64_t id = job_row_insert(db, &row, err);
-    return id < 0 ? (int)id : 0;
+    int64_t id = job_row_add(db, &row, err);
+    return id == 0 ? lambda_not_found(w->call, err) : id < 0 ? (int)id : 0;
 }
 
 static void event_done(struct store_task *task)
@@ -174,12 +186,13 @@ static void event_done(struct store_task *task)
     free(w);
 }
 
-static int invoke_event(struct lambda_call *call, struct function *version)
+static int invoke_event(struct lambda_call *call, const struct lambda_target *target)
 {
     struct event_write *w = NEW(struct event_write);
     w->call = lambda_call_ref(call);
     w->payload = payload_take(call);
-    w->key = dispatch_key(version);
+    w->key = target->alias ? mem_printf("%s:%s", call->name, target->alias->name)
+                           : dispatch_key(target->version);
     w->now_ms = clock_wall_ms();
     request_id_put(&w->request_id, call);
     w->task.run = event_run;
@@ -193,15 +206,15 @@ static int invoke_event(struct lambda_call *call, struct function *version)
 int lambda_invoke(struct lambda_call *call, struct err *err)
 {
     struct lambda_function *f = NULL;
-    struct function *version = NULL;
+    struct lambda_target target;
     TRY(lambda_need(call, &f, err));
-    TRY(lambda_need_version(call, f, &version, err));
+    TRY(lambda_need_target(call, f, /* pick */ true, &target, err));
     struct str type = http_request_header(call->req, "X-Amz-Invocation-Type");
     if (type.size == 0 || str_eq(type, STR("RequestResponse"))) {
-        return invoke_sync(call, version, err);
+        return invoke_sync(call, target.version, err);
     }
     if (str_eq(type, STR("Event"))) {
-        return invoke_event(call, version);
+        return invoke_event(call, &target);
     }
     if (str_eq(type, STR("DryRun"))) {
         lambda_reply_empty(call, 204);

@@ -37,6 +37,16 @@ json_t *lambda_statement_find(const json_t *policy, struct str sid, size_t *ret_
     return NULL;
 }
 
+void lambda_policy_forget(struct lambda_change *change, const struct lambda_function *f,
+                          const char *qualifier)
+{
+    CLEAN_JSON json_t *policies = policies_of(f);
+    CLEAN(buf_done) struct buf text = BUF_INIT(LAMBDA_DOCUMENT_MAX);
+    json_object_del(policies, qualifier);
+    json_write(policies, &text);
+    lambda_text_set(&change->policy, json_object_size(policies) ? buf_text(&text) : NULL);
+}
+
 int lambda_policy_check(size_t size, struct err *err)
 {
     return size <= POLICY_MAX

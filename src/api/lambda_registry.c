@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "core/identity.h"
+#include "store/alias.h"
 
 void lambda_text_set(char **field, const char *value)
 {
@@ -39,27 +40,56 @@ int lambda_need(struct lambda_call *call, struct lambda_function **ret, struct e
     return *ret ? 0 : lambda_not_found(call, err);
 }
 
-struct function *lambda_version_find(const struct lambda_function *f, const char *qualifier)
+struct function *lambda_version_find(const struct lambda_function *f, const char *version)
 {
-    if (!qualifier || strcmp(qualifier, "$LATEST") == 0) {
+    if (strcmp(version, "$LATEST") == 0) {
         return f->latest;
     }
     for (size_t i = 0; i < f->version_count; i++) {
-        if (strcmp(f->versions[i]->version, qualifier) == 0) {
+        if (strcmp(f->versions[i]->version, version) == 0) {
             return f->versions[i];
         }
     }
     return NULL;
 }
 
+struct alias *lambda_alias_find(const struct lambda_function *f, const char *name)
+{
+    for (size_t i = 0; i < f->alias_count; i++) {
+        if (strcmp(f->aliases[i]->name, name) == 0) {
+            return f->aliases[i];
+        }
+    }
+    return NULL;
+}
+
+bool lambda_resolve(const struct lambda_function *f, const char *qualifier, bool pick,
+                    struct lambda_target *ret)
+{
+    const char *version = qualifier ? qualifier : "$LATEST";
+    struct lambda_target target = {.alias = lambda_alias_find(f, version)};
+    if (target.alias) {
+        version = alias_pick(target.alias, pick ? alias_chance() : 1);
+    }
+    target.version = lambda_version_find(f, version);
+    if (target.version) {
+        *ret = target;
+    }
+    return target.version != NULL;
+}
+
+int lambda_need_target(struct lambda_call *call, struct lambda_function *f, bool pick,
+                       struct lambda_target *ret, struct err *err)
+{
+    return lambda_resolve(f, call->qualifier, pick, ret) ? 0 : lambda_not_found(call, err);
+}
+
 int lambda_need_version(struct lambda_call *call, struct lambda_function *f, struct function **ret,
                         struct err *err)
 {
-    struct function *version = lambda_version_find(f, call->qualifier);
-    if (!version) {
-        return lambda_not_found(call, err);
-    }
-    *ret = version;
+    struct lambda_target target;
+    TRY(lambda_need_target(call, f, false, &target, err));
+    *ret = target.version;
     return 0;
 }
 
@@ -83,6 +113,9 @@ void lambda_entry_clear(struct lambda_function *f)
     for (size_t i = 0; i < f->version_count; i++) {
         function_unref(f->versions[i]);
     }
+    for (size_t i = 0; i < f->alias_count; i++) {
+        alias_unref(f->aliases[i]);
+    }
     for (size_t i = 0; i < f->config_count; i++) {
         free(f->configs[i].qualifier);
         free(f->configs[i].on_success);
@@ -94,9 +127,11 @@ void lambda_entry_clear(struct lambda_function *f)
     lambda_text_set(&f->update_code, NULL);
     mem_clean(&f->versions);
     mem_clean(&f->configs);
+    mem_clean(&f->aliases);
     f->versions = NULL;
     f->configs = NULL;
-    f->version_count = f->config_count = 0;
+    f->aliases = NULL;
+    f->version_count = f->config_count = f->alias_count = 0;
     f->last_version = 0;
     f->reserved = -1;
     f->update_status = FUNCTION_UPDATE_SUCCESSFUL;
@@ -254,11 +289,19 @@ static int load_config(void *ctx, const struct function_invoke *row)
     return 0;
 }
 
+static void load_alias(void *ctx, struct alias *alias)
+{
+    struct lambda_function *f = lambda_entry(ctx, alias->function);
+    f->aliases = mem_grow(f->aliases, (f->alias_count + 1) * sizeof *f->aliases);
+    f->aliases[f->alias_count++] = alias;
+}
+
 static int load_all(struct lambda *lambda, struct err *err)
 {
     struct db *db = store_reader(lambda->api->store);
     TRY(function_head_each(db, load_head, lambda, err));
     TRY(function_version_each(db, lambda->packages, load_version, lambda, err));
+    TRY(alias_each(db, load_alias, lambda, err));
     return function_invoke_each(db, load_config, lambda, err);
 }
 

@@ -118,10 +118,10 @@ int lambda_invoke_stream(struct lambda_call *call, struct err *err)
 {
     static const struct job_sink sink = {on_begun, on_piece};
     struct lambda_function *f = NULL;
-    struct function *version = NULL;
+    struct lambda_target target;
     struct job *job = NULL;
     TRY(lambda_need(call, &f, err));
-    TRY(lambda_need_version(call, f, &version, err));
+    TRY(lambda_need_target(call, f, /* pick */ true, &target, err));
     struct str type = http_request_header(call->req, "X-Amz-Invocation-Type");
     if (str_eq(type, STR("DryRun"))) {
         lambda_reply_empty(call, 204);
@@ -134,7 +134,7 @@ int lambda_invoke_stream(struct lambda_call *call, struct err *err)
                        "enum value set: [RequestResponse, DryRun]",
                        STR_ARG(str_head(type, 40)));
     }
-    TRY(lambda_job_new(call, version, &job, err));
+    TRY(lambda_job_new(call, target.version, &job, err));
     job->sink = &sink;
     job->on_settled = on_settled;
     job->data = lambda_call_ref(call);

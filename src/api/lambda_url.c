@@ -313,9 +313,8 @@ int lambda_create_url(struct lambda_call *call, struct err *err)
     struct lambda_function *f = NULL;
     TRY(qualifier_check(call, err));
     TRY(lambda_need(call, &f, err));
-    if (!lambda_version_find(f, call->qualifier)) {
-        return lambda_not_found(call, err);
-    }
+    struct lambda_target target;
+    TRY(lambda_need_target(call, f, /* pick */ false, &target, err));
     if (url_find(call->api->lambda, call->name, call->qualifier)) {
         CLEAN_MEM char *arn = lambda_arn(call->api->lambda, call->name, call->qualifier);
         return err_aws(err, ERR_EXISTS, "ResourceConflictException",

@@ -84,12 +84,13 @@ static int function_check(struct s3_request *r, struct str arn_text, struct err 
                        STR_ARG(arn_text));
     }
     struct str skip = s3_header(r, "x-amz-skip-destination-validation");
-    if (str_eq_nocase(skip, STR("true")) || dispatch_function(r->api->dispatch, function.name)) {
+    CLEAN_MEM char *key = bus_function_key(&function);
+    if (str_eq_nocase(skip, STR("true")) || dispatch_knows(r->api->dispatch, str_of(key))) {
         return 0;
     }
     return err_aws(err, ERR_INVALID, "InvalidArgument",
                    "Unable to validate the following destination configurations: " STR_FMT
-                   " (there is no such function)",
+                   " (there is no such function, version or alias)",
                    STR_ARG(arn_text));
 }
 

@@ -2,6 +2,7 @@
 // Matching: which functions a bucket's configuration names for this event, and one outbox row for
 // each. On the journey of an upload: inside the transaction that makes the object.
 #include "bus/bus.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/identity.h"
 #include "core/uuid.h"
@@ -64,15 +65,11 @@ static void event_write(struct buf *out, const struct bus_object_event *event,
     s3event_write(out, &full);
 }
 
-// The outbox's key of the function that an ARN names: see dispatch_key.
-static int function_key(struct str arn, char **ret, struct err *err)
+char *bus_function_key(const struct arn_function *f)
 {
-    struct arn_function f = {0};
-    TRY(arn_function_parse(arn, &f, err));
-    bool latest = f.qualifier.size == 0 || str_eq(f.qualifier, STR("$LATEST"));
-    *ret = latest ? str_dup(f.name)
-                  : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f.name), STR_ARG(f.qualifier));
-    return 0;
+    bool latest = f->qualifier.size == 0 || str_eq(f->qualifier, STR("$LATEST"));
+    return latest ? str_dup(f->name)
+                  : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name), STR_ARG(f->qualifier));
 }
 
 static int emit_each(void *ctx, const struct notification *n)
@@ -86,8 +83,9 @@ static int emit_each(void *ctx, const struct notification *n)
         return err_set(emitting->err, ERR_LIMIT, "an event reaches more than %d functions",
                        BUS_TARGETS_MAX);
     }
-    CLEAN_MEM char *key = NULL;
-    TRY(function_key(n->function, &key, emitting->err));
+    struct arn_function named = {0};
+    TRY(arn_function_parse(n->function, &named, emitting->err));
+    CLEAN_MEM char *key = bus_function_key(&named);
     CLEAN(buf_done) struct buf payload = BUF_INIT(EVENT_JSON_MAX);
     event_write(&payload, emitting->event, n);
     if (!buf_ok(&payload)) {
@@ -103,9 +101,16 @@ static int emit_each(void *ctx, const struct notification *n)
         .due_ms = emitting->event->time_ms,
         .attempt = 1,
     };
-    int64_t id = job_row_insert(emitting->db, &row, emitting->err);
+    int64_t id = job_row_add(emitting->db, &row, emitting->err);
     if (id < 0) {
         return (int)id;
+    }
+    if (id == 0) { // it was deleted, the rule was not
+        log_warn("%s of s3://" STR_FMT "/" STR_FMT
+                 " is dropped: its bucket names the function " STR_FMT ", which is not there",
+                 emitting->event->name, STR_ARG(emitting->event->bucket),
+                 STR_ARG(emitting->event->key), STR_ARG(n->function));
+        return 0;
     }
     emitted->functions[emitted->count++] = MOVE(key);
     return 0;

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "format/arn.h"
 #include "store/db.h"
 
 #include <stdint.h>
@@ -30,7 +31,10 @@ struct bus_emitted {
 };
 void bus_emitted_done(struct bus_emitted *emitted);
 
+// The outbox's key of the function that an ARN names: see dispatch_key. Heap.
+char *bus_function_key(const struct arn_function *function);
+
 // Store thread, in a task: reads the bucket's notification configuration and inserts one job for
-// each matching function.
+// each matching function. One that is not there any more is said in the server's log.
 MUST_CHECK int bus_emit_object(struct db *db, const struct bus_object_event *event,
                                struct bus_emitted *emitted, struct err *err);

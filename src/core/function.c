@@ -7,6 +7,22 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+void async_rules_set(struct async_rules *rules, const struct async_rules *from)
+{
+    struct async_rules copy = *from;
+    copy.on_success = mem_dup(from->on_success);
+    copy.on_failure = mem_dup(from->on_failure);
+    async_rules_done(rules);
+    *rules = copy;
+}
+
+void async_rules_done(struct async_rules *rules)
+{
+    free(rules->on_success);
+    free(rules->on_failure);
+    *rules = (struct async_rules){0};
+}
+
 struct function *function_new(void)
 {
     struct function *f = NEW(struct function);
@@ -15,8 +31,7 @@ struct function *function_new(void)
     f->timeout_s = FUNCTION_TIMEOUT_S;
     f->ephemeral_mb = 512;
     f->reserved_concurrency = -1;
-    f->retries_max = FUNCTION_RETRIES;
-    f->event_age_max_s = FUNCTION_EVENT_AGE_S;
+    f->async = ASYNC_RULES_DEFAULT;
     return f;
 }
 
@@ -31,8 +46,7 @@ struct function *function_ref(struct function *f)
 // clang-format off
 #define FUNCTION_STRINGS(X)                                                                        \
     X(name) X(version) X(runtime) X(handler) X(role) X(description) X(environment) X(tags)         \
-    X(extra) X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)       \
-    X(on_success) X(on_failure)
+    X(extra) X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)
 // clang-format on
 
 void function_layers_clear(struct function *f)
@@ -73,6 +87,7 @@ void function_unref(struct function *f)
     FUNCTION_STRINGS(X)
 #undef X
     function_layers_clear(f);
+    async_rules_done(&f->async);
     free(f);
 }
 
@@ -90,6 +105,8 @@ struct function *function_copy(const struct function *f)
 #define X(field) copy->field = mem_dup(f->field);
     FUNCTION_STRINGS(X)
 #undef X
+    copy->async = (struct async_rules){0};
+    async_rules_set(&copy->async, &f->async);
     copy->layer_count = 0;
     for (size_t i = 0; i < f->layer_count; i++) {
         const struct function_layer *layer = &f->layers[i];

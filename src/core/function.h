@@ -23,6 +23,17 @@ struct function_layer {
     uint64_t code_size;
 };
 
+// What becomes of asynchronous invocations; of each qualifier that they may come by its own.
+struct async_rules {
+    uint32_t retries_max;          // 0…2
+    uint32_t event_age_max_s;      // 60…21600
+    char *on_success, *on_failure; // destination ARNs or NULL
+};
+#define ASYNC_RULES_DEFAULT                                                                        \
+    ((struct async_rules){.retries_max = FUNCTION_RETRIES, .event_age_max_s = FUNCTION_EVENT_AGE_S})
+void async_rules_set(struct async_rules *rules, const struct async_rules *from); // copies
+void async_rules_done(struct async_rules *rules);
+
 enum function_state { FUNCTION_PENDING, FUNCTION_ACTIVE, FUNCTION_FAILED };
 
 struct function {
@@ -49,10 +60,8 @@ struct function {
     char *revision;                  // UUID
     int64_t modified_ms;
     // Of the function, whatever the version:
-    int64_t reserved_concurrency;  // -1: none
-    uint32_t retries_max;          // asynchronous: 0…2
-    uint32_t event_age_max_s;      // asynchronous: 60…21600
-    char *on_success, *on_failure; // destination ARNs or NULL
+    int64_t reserved_concurrency; // -1: none; shared by all versions
+    struct async_rules async;
 };
 
 struct function *function_new(void); // one reference, Lambda's defaults, strings NULL

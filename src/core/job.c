@@ -43,12 +43,18 @@ void job_free(struct job *job)
     list_remove(&job->link);
     stream_cut(job);
     function_unref(job->function);
+    alias_unref(job->alias);
     bytes_unref(job->payload);
     free(job->context);
     bytes_unref(job->result.payload);
     bytes_unref(job->result.log);
     bytes_unref(job->result.init_log);
     free(job);
+}
+
+const struct async_rules *job_rules(const struct job *job)
+{
+    return job->alias ? &job->alias->async : &job->function->async;
 }
 
 void job_move(struct job *job, enum job_state to)

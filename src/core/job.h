@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "core/alias.h"
 #include "core/bytes.h"
 #include "core/function.h"
 #include "core/uuid.h"
@@ -70,6 +71,7 @@ struct job {
     bool async;
     bool begun;          // an instance works on it: whatever that has done may have had effects
     int64_t row;         // asynchronous: the outbox row, else 0
+    struct alias *alias; // asynchronous: that the event came by; a reference, NULL when by none
     uint32_t attempt;    // 1 for the first
     int64_t created_us;  // loop time of the submission
     int64_t created_ms;  // wall time of the event (asynchronous: kept over restarts)
@@ -87,6 +89,7 @@ struct job {
 // A new job with references of its own to function and payload. Not yet submitted.
 struct job *job_new(struct function *function, struct bytes *payload);
 void job_free(struct job *job);
+const struct async_rules *job_rules(const struct job *job); // of the qualifier it came by
 void job_move(struct job *job, enum job_state to); // aborts on a step that is not in the drawing
 
 // Of a job with a sink, once.

@@ -16,13 +16,18 @@
 #define BATCH_SIZE_MAX 8192
 #define BATCH_US       500
 
+const char dispatch_off_text[] = "Rate Exceeded.";
+const char dispatch_failed_text[] =
+    "The operation cannot be performed at this time. The function is currently in the following "
+    "state: Failed";
+
 char *dispatch_key(const struct function *f)
 {
     return strcmp(f->version, "$LATEST") == 0 ? mem_dup(f->name)
                                               : mem_printf("%s:%s", f->name, f->version);
 }
 
-static struct lane *lane_find(const struct dispatch *d, struct str key)
+struct lane *lane_find(const struct dispatch *d, struct str key)
 {
     return map_get(&d->lanes, key);
 }
@@ -37,6 +42,18 @@ static void lane_outbox_due(struct timer *timer)
     outbox_load(CONTAINER_OF(timer, struct lane, outbox_due));
 }
 
+static struct family *family_of(struct dispatch *d, struct str key)
+{
+    struct str name = str_cut(&key, ':');
+    struct family *family = map_get(&d->families, name);
+    if (!family) {
+        family = NEW(struct family);
+        list_init(&family->lanes);
+        map_put(&d->families, name, family);
+    }
+    return family;
+}
+
 struct lane *lane_of(struct dispatch *d, struct str key)
 {
     struct lane *lane = lane_find(d, key);
@@ -49,6 +66,8 @@ struct lane *lane_of(struct dispatch *d, struct str key)
         list_init(&lane->hungry_link);
         lane->wake.on_due = lane_wake_due;
         lane->outbox_due.on_due = lane_outbox_due;
+        lane->family = family_of(d, key);
+        list_push_back(&lane->family->lanes, &lane->family_link);
         map_put(&d->lanes, key, lane);
     }
     return lane;
@@ -61,7 +80,7 @@ void lane_look(struct lane *lane, int64_t at_us)
     }
 }
 
-static void queue_take(struct lane *lane, struct job *job)
+void queue_take(struct lane *lane, struct job *job)
 {
     list_remove(&job->link);
     *(job->async ? &lane->queued_async : &lane->queued_sync) -= 1;
@@ -169,15 +188,26 @@ static void worker_run(struct lane *lane, struct worker *worker)
     d->fleet->ops->run(d->fleet, worker->instance, &worker->batch);
 }
 
-static bool lane_is_off(const struct lane *lane)
+bool lane_is_off(const struct lane *lane)
 {
     return lane->function->reserved_concurrency == 0;
+}
+
+static int family_busy(const struct family *family)
+{
+    int busy = 0;
+    LIST_EACH(lane, &family->lanes, struct lane, family_link)
+    {
+        busy += lane->busy;
+    }
+    return busy;
 }
 
 static bool lane_may_run(const struct lane *lane)
 {
     int64_t most = lane->function->reserved_concurrency;
-    return lane->function->state == FUNCTION_ACTIVE && (most < 0 || lane->busy < most);
+    return lane->function->state == FUNCTION_ACTIVE &&
+           (most < 0 || family_busy(lane->family) < most);
 }
 
 void lane_turn(struct lane *lane)
@@ -200,109 +230,17 @@ void lane_turn(struct lane *lane)
     }
 }
 
-// ── functions ──
-
-// Those that run finish first; see worker_idle.
-static void workers_retire(struct lane *lane)
+void family_turn(struct lane *from)
 {
-    LIST_EACH(worker, &lane->workers, struct worker, link)
+    if (!from->function || from->function->reserved_concurrency < 0) {
+        return; // nobody waits for another's end
+    }
+    LIST_EACH(lane, &from->family->lanes, struct lane, family_link)
     {
-        if (worker->state == WORKER_IDLE || worker->state == WORKER_STARTING) {
-            worker_stop(worker, worker->state == WORKER_STARTING);
+        if (lane != from && !list_empty(&lane->queue)) {
+            lane_turn(lane);
         }
     }
-}
-
-// Asynchronous jobs go back to being rows of the outbox.
-static void queue_refuse(struct lane *lane, int code, const char *aws, const char *text)
-{
-    LIST_EACH(job, &lane->queue, struct job, link)
-    {
-        queue_take(lane, job);
-        if (job->async) {
-            outbox_forget(lane, job);
-        } else {
-            lane->counts.throttles += code == ERR_BUSY;
-            job_refuse(lane->dispatch, job, code, aws, text);
-        }
-    }
-}
-
-// A job keeps the function it was submitted with; one that waits moves to the new revision.
-static void queue_move(struct lane *lane)
-{
-    LIST_EACH(job, &lane->queue, struct job, link)
-    {
-        function_unref(job->function);
-        job->function = function_ref(lane->function);
-    }
-}
-
-static const char off_text[] = "Rate Exceeded.";
-static const char failed_text[] =
-    "The operation cannot be performed at this time. The function is currently in the following "
-    "state: Failed";
-
-void dispatch_function_set(struct dispatch *d, struct function *function)
-{
-    CLEAN_MEM char *key = dispatch_key(function);
-    struct lane *lane = lane_of(d, str_of(key));
-    struct function *was = lane->function;
-    lane->function = function_ref(function);
-    lane->failures = 0;
-    lane->not_before_us = 0;
-    lane->warmed = false;
-    if (was) {
-        d->fleet->ops->forget(d->fleet, was);
-        workers_retire(lane);
-        queue_move(lane);
-        function_unref(was);
-    }
-    if (function->state == FUNCTION_FAILED) {
-        queue_refuse(lane, ERR_EXISTS, "ResourceConflictException", failed_text);
-        return;
-    }
-    if (lane_is_off(lane)) {
-        queue_refuse(lane, ERR_BUSY, "TooManyRequestsException", off_text);
-    } else if (function->state == FUNCTION_ACTIVE) {
-        d->fleet->ops->warm(d->fleet, function);
-        lane->warmed = true;
-    }
-    outbox_load(lane);
-    lane_turn(lane);
-}
-
-static void lane_remove(struct lane *lane)
-{
-    struct dispatch *d = lane->dispatch;
-    if (!lane->function) {
-        return;
-    }
-    queue_refuse(lane, ERR_NOT_FOUND, NULL, "The function was deleted.");
-    d->fleet->ops->forget(d->fleet, lane->function);
-    workers_retire(lane);
-    timer_stop(d->loop, &lane->wake);
-    timer_stop(d->loop, &lane->outbox_due);
-    list_remove(&lane->hungry_link);
-    function_unref(lane->function);
-    lane->function = NULL; // the lane stays: its last workers end later, and it may come again
-}
-
-void dispatch_function_remove(struct dispatch *d, struct str name)
-{
-    size_t at = 0;
-    for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
-        struct str key = str_of(lane->key);
-        if (str_starts(key, name) && (key.size == name.size || key.at[name.size] == ':')) {
-            lane_remove(lane);
-        }
-    }
-}
-
-struct function *dispatch_function(struct dispatch *d, struct str key)
-{
-    struct lane *lane = lane_find(d, key);
-    return lane ? lane->function : NULL;
 }
 
 bool dispatch_uses(const struct dispatch *d, const char *package)
@@ -336,12 +274,12 @@ void dispatch_submit(struct dispatch *d, struct job *job)
         return;
     }
     if (lane->function->state == FUNCTION_FAILED) {
-        job_refuse(d, job, ERR_EXISTS, "ResourceConflictException", failed_text);
+        job_refuse(d, job, ERR_EXISTS, "ResourceConflictException", dispatch_failed_text);
         return;
     }
     if (!job->async && lane_is_off(lane)) {
         lane->counts.throttles++;
-        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", off_text);
+        job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", dispatch_off_text);
         return;
     }
     if (!job->async && lane->queued_sync >= d->options.queue_max) {
@@ -368,18 +306,6 @@ void dispatch_wake_emitted(struct dispatch *d, const struct bus_emitted *emitted
     for (int i = 0; i < emitted->count; i++) {
         dispatch_wake(d, str_of(emitted->functions[i]));
     }
-}
-
-static void resume_each(void *ctx, struct str key)
-{
-    struct dispatch *d = ctx;
-    struct lane *lane = lane_of(d, key);
-    timer_start(d->loop, &lane->outbox_due, 0);
-}
-
-int dispatch_resume(struct dispatch *d, struct err *err)
-{
-    return job_row_each_function(store_reader(d->store), resume_each, d, err);
 }
 
 // ── life ──
@@ -441,6 +367,7 @@ static void lane_free(struct lane *lane)
     }
     map_done(&lane->inflight);
     function_unref(lane->function);
+    alias_unref(lane->alias);
     free(lane->key);
     free(lane);
 }
@@ -461,6 +388,11 @@ void dispatch_free(struct dispatch *d)
         lane_free(lane);
     }
     map_done(&d->lanes);
+    at = 0;
+    for (struct family *family; (family = map_next(&d->families, &at));) {
+        free(family);
+    }
+    map_done(&d->families);
     free(d);
 }
 

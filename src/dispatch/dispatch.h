@@ -21,6 +21,7 @@ struct dispatch_options {
     size_t queue_max;   // waiting synchronous jobs of one function; beyond: ERR_BUSY
     int64_t hold_us;    // how long a synchronous job may wait for an instance
     int64_t retry_us;   // before the first retry of an asynchronous job; then twice that, …
+    int64_t warm_ms;    // a function used so short before the start gets its template then
     const char *region; // borrowed
 };
 
@@ -28,18 +29,24 @@ struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fle
                               struct observe *observe, const struct dispatch_options *options);
 void dispatch_free(struct dispatch *dispatch);
 
-// The key of a function here: "name" for $LATEST, "name:version" for a published version. It is what
-// the outbox stores and what dispatch_function and dispatch_wake expect.
+// The key of a function here: "name" for $LATEST, "name:version" for a published version, "name:alias"
+// for an alias. It is what the outbox stores and what dispatch_function and dispatch_wake expect.
 char *dispatch_key(const struct function *function); // heap
 
 // A function was created or changed: takes its own reference. Instances of the revision before
-// finish what they run and are stopped; queued jobs run on the new one.
+// finish what they run and are stopped; queued jobs run on the new one. Where only its settings have
+// changed, not the revision, instances go on. Until dispatch_resume no templates are made.
 void dispatch_function_set(struct dispatch *dispatch, struct function *function);
-// Deleted, with all its versions: queued jobs are refused with ERR_NOT_FOUND, instances stopped.
-// (The outbox rows are removed by whoever deletes the function's row, in the same transaction.)
-void dispatch_function_remove(struct dispatch *dispatch, struct str name);
-// The current version, borrowed; NULL when there is none of that name.
-struct function *dispatch_function(struct dispatch *dispatch, struct str name);
+// Deleted, `key` and, when that is a function's name, all its versions and aliases: queued jobs are
+// refused with ERR_NOT_FOUND, instances stopped. (The outbox rows are removed by whoever deletes the
+// row of what is deleted, in the same transaction.)
+void dispatch_function_remove(struct dispatch *dispatch, struct str key);
+// The current version, borrowed; NULL when there is none of that key.
+struct function *dispatch_function(struct dispatch *dispatch, struct str key);
+// An alias was made or leads elsewhere now: takes its own reference. Events that came by it and wait
+// in the outbox go where it leads when their turn comes.
+void dispatch_alias_set(struct dispatch *dispatch, struct alias *alias);
+bool dispatch_knows(const struct dispatch *dispatch, struct str key); // a version or an alias
 
 // An instance that has not ended yet runs code or a layer of this package, whatever its version.
 bool dispatch_uses(const struct dispatch *dispatch, const char *package);
@@ -50,7 +57,8 @@ void dispatch_submit(struct dispatch *dispatch, struct job *job);
 void dispatch_wake(struct dispatch *dispatch, struct str function_name);
 // The same for every function that an event reached.
 void dispatch_wake_emitted(struct dispatch *dispatch, const struct bus_emitted *emitted);
-// At start: every function with rows in the outbox is woken.
+// At start, when all functions and aliases are set: those with rows in the outbox are woken, rows of
+// what is not there are removed, and those used of late get their templates.
 MUST_CHECK int dispatch_resume(struct dispatch *dispatch, struct err *err);
 
 // Stops starting; on_drained is called when nothing runs any more. Queued asynchronous jobs stay

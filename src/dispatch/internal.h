@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the dispatcher's files share. One struct lane a function: its queue, its workers, its part
-// of the outbox. Everything here runs on the core thread.
+// What the dispatcher's files share. One struct lane a version of a function: its queue, its workers,
+// its part of the outbox. An alias is a lane, too, but has nothing but that part of the outbox: its
+// jobs are submitted to the lanes of the versions that it leads to. The lanes of one function are a
+// family: they share its reserved concurrency. Everything here runs on the core thread.
 //
 //     submit, outbox ──► lane.queue ──► worker (idle: at once; none: one is started) ──► settle
+//            ▲
+//            └── outbox of an alias
 //
 //     worker:  STARTING ──► IDLE ◄──► BUSY        any ──► gone (on_ended)
 //                             └──► STOPPING ──────────────┘
@@ -31,11 +35,18 @@ struct worker {
     struct timer timer;    // idle: stop it; busy: its job takes too long; starting: gives up
 };
 
+struct family { // the versions and aliases of one function
+    struct list lanes;
+};
+
 struct lane {
     struct dispatch *dispatch;
     char *key;
-    struct function *function; // a reference; NULL once removed
-    struct list queue;         // struct job, first come first served
+    struct function *function; // a reference; NULL: removed, or an alias
+    struct alias *alias;       // a reference; NULL: removed, or a version
+    struct family *family;
+    struct list family_link;
+    struct list queue; // struct job, first come first served
     size_t queued_sync, queued_async;
     struct list workers;
     int starting, idle, busy; // of workers; STOPPING ones are counted in dispatch->workers only
@@ -47,7 +58,7 @@ struct lane {
     struct list hungry_link;  // dispatch->hungry: waits for a place
     bool warmed;              // the fleet was told to make a template of this revision
 
-    struct map inflight; // outbox rows in memory, by decimal id
+    struct map inflight; // outbox rows of this key that are in memory, by decimal id
     bool outbox_more;    // the last look found more than the window holds
     struct timer outbox_due;
 
@@ -60,11 +71,13 @@ struct dispatch {
     struct fleet *fleet;
     struct observe *observe;
     struct dispatch_options options;
-    struct map lanes;   // struct lane by key
-    struct list idle;   // struct worker
-    struct list hungry; // struct lane
-    int workers;        // all, whatever their state
-    int stopping;       // of them: in WORKER_STOPPING
+    struct map lanes;    // struct lane by key
+    struct map families; // struct family by the function's name
+    bool resumed;        // what there was before the start is known
+    struct list idle;    // struct worker
+    struct list hungry;  // struct lane
+    int workers;         // all, whatever their state
+    int stopping;        // of them: in WORKER_STOPPING
     bool owed; // the next worker that has done its job gives its place to those who are hungry
     struct list refused; // struct job, to be settled on the next turn
     struct timer refuse;
@@ -79,8 +92,13 @@ struct dispatch {
 
 // dispatch.c
 void lane_turn(struct lane *lane); // gives queued jobs to idle workers, starts what is missing
-void lane_look(struct lane *lane, int64_t at_us); // a turn at the latest then
-struct lane *lane_of(struct dispatch *d, struct str key);
+void lane_look(struct lane *lane, int64_t at_us);         // a turn at the latest then
+struct lane *lane_of(struct dispatch *d, struct str key); // made when there is none
+struct lane *lane_find(const struct dispatch *d, struct str key);
+bool lane_is_off(const struct lane *lane);                     // its reserved concurrency is 0
+void queue_take(struct lane *lane, struct job *job);           // out of the queue
+extern const char dispatch_off_text[], dispatch_failed_text[]; // what callers of such are told
+void family_turn(struct lane *lane); // one of its jobs has ended: others of the family may run
 void drained_check(struct dispatch *d);
 
 // scale.c
@@ -101,5 +119,8 @@ void job_fail(struct dispatch *d, struct lane *lane, struct job *job, const char
 
 // outbox.c
 void outbox_load(struct lane *lane);
-void outbox_forget(struct lane *lane, struct job *job); // takes the job; its row stays
-void outbox_settle(struct lane *lane, struct job *job); // takes the job
+// Both take the job, which is of this lane or came by an alias that led to it.
+void outbox_forget(struct lane *lane, struct job *job); // its row stays
+void outbox_settle(struct lane *lane, struct job *job);
+void outbox_again(struct lane *lane,
+                  const struct job *job); // its row is looked at on the next turn

@@ -4,6 +4,9 @@
 // committed the row is there, so that whatever dies, the event is handled again.
 //
 //     row ──load──► queue … settled ──► {delete row + destination} or {attempt + 1, due later}
+//
+// The rows of an alias are in memory as its lane's, its jobs run in the lane of the version that was
+// chosen when they were loaded; a retry chooses anew.
 #include "dispatch/internal.h"
 #include "base/log.h"
 #include "bus/bus.h"
@@ -17,7 +20,7 @@
 struct ending {
     struct store_task task;
     struct dispatch *d;
-    struct lane *lane;
+    struct lane *lane; // whose row it is
     struct job *job;
     bool again; // to be retried at due_ms, else the row goes
     int64_t due_ms;
@@ -40,10 +43,24 @@ static void inflight_remove(struct lane *lane, int64_t row)
     map_remove(&lane->inflight, str_n(id, (size_t)size));
 }
 
+static struct lane *home_of(struct lane *lane, const struct job *job)
+{
+    if (!job->alias) {
+        return lane;
+    }
+    CLEAN_MEM char *key = mem_printf("%s:%s", job->alias->function, job->alias->name);
+    return lane_of(lane->dispatch, str_of(key));
+}
+
 void outbox_forget(struct lane *lane, struct job *job)
 {
-    inflight_remove(lane, job->row);
+    inflight_remove(home_of(lane, job), job->row);
     job_free(job);
+}
+
+void outbox_again(struct lane *lane, const struct job *job)
+{
+    timer_start(lane->dispatch->loop, &home_of(lane, job)->outbox_due, 0);
 }
 
 static int ending_run(struct store_task *task, struct db *db, struct err *err)
@@ -104,17 +121,19 @@ void outbox_settle(struct lane *lane, struct job *job)
 {
     struct dispatch *d = lane->dispatch;
     struct ending *e = NEW(struct ending);
-    *e = (struct ending){
-        .task = {.run = ending_run, .on_done = ending_done}, .d = d, .lane = lane, .job = job};
-    const struct function *f = job->function;
-    int64_t age_max_ms = (int64_t)f->event_age_max_s * 1000;
+    *e = (struct ending){.task = {.run = ending_run, .on_done = ending_done},
+                         .d = d,
+                         .lane = home_of(lane, job),
+                         .job = job};
+    const struct async_rules *rules = job_rules(job);
+    int64_t age_max_ms = (int64_t)rules->event_age_max_s * 1000;
     int64_t now_ms = loop_wall_ms(d->loop);
     bool ok = job->result.status == JOB_OK;
-    if (!ok && job->result.status != JOB_REFUSED && job->attempt <= f->retries_max) {
+    if (!ok && job->result.status != JOB_REFUSED && job->attempt <= rules->retries_max) {
         e->due_ms = now_ms + retry_delay_ms(d, job->attempt);
         e->again = e->due_ms < job->created_ms + age_max_ms;
     }
-    const char *arn = ok ? f->on_success : f->on_failure;
+    const char *arn = ok ? rules->on_success : rules->on_failure;
     if (!e->again && arn) {
         bool too_old = now_ms + d->options.retry_us / 1000 > job->created_ms + age_max_ms;
         destination_init(&e->destination, arn, d->options.region, job, condition_of(job, too_old),
@@ -128,18 +147,40 @@ void outbox_settle(struct lane *lane, struct job *job)
 
 static bool may_load(const struct lane *lane)
 {
-    return lane->function && lane->function->state == FUNCTION_ACTIVE && !lane->dispatch->draining;
+    return lane && lane->function && lane->function->state == FUNCTION_ACTIVE &&
+           !lane->dispatch->draining;
 }
 
-static struct job *job_of_row(struct lane *lane, const struct job_row *row)
+// Where the next event of this key runs; NULL: nowhere now.
+static struct lane *target_of(struct lane *lane)
+{
+    struct lane *to = lane;
+    if (lane->alias) {
+        const char *version = alias_pick(lane->alias, alias_chance());
+        bool latest = strcmp(version, "$LATEST") == 0;
+        CLEAN_MEM char *key = latest ? mem_dup(lane->alias->function)
+                                     : mem_printf("%s:%s", lane->alias->function, version);
+        to = lane_find(lane->dispatch, str_of(key));
+    }
+    return may_load(to) ? to : NULL;
+}
+
+static struct job *job_of_row(struct lane *lane, const struct lane *to, const struct job_row *row)
 {
     struct bytes *payload = bytes_new(row->payload);
-    struct job *job = job_new(lane->function, payload);
+    struct job *job = job_new(to->function, payload);
     bytes_unref(payload);
     job->async = true;
     job->row = row->id;
     job->attempt = (uint32_t)row->attempt;
     job->created_ms = row->created_ms;
+    if (lane->alias) {
+        const struct alias *alias = lane->alias;
+        CLEAN_MEM char *arn =
+            function_arn(lane->dispatch->options.region, alias->function, alias->name);
+        job->alias = alias_ref(lane->alias);
+        job->context = mem_printf("{\"arn\":\"%s\"}", arn);
+    }
     if (row->request_id.size == UUID_SIZE) {
         memcpy(job->request_id.text, row->request_id.at, UUID_SIZE);
     }
@@ -166,17 +207,20 @@ static int load_each(void *ctx, const struct job_row *row)
         lane->outbox_more = true;
         return 1;
     }
-    struct job *job = job_of_row(lane, row);
-    map_put(&lane->inflight, key, job);
-    list_push_back(&loading->jobs, &job->link);
+    const struct lane *to = target_of(lane);
+    if (to) {
+        struct job *job = job_of_row(lane, to, row);
+        map_put(&lane->inflight, key, job);
+        list_push_back(&loading->jobs, &job->link);
+    }
     return 0;
 }
 
 // A job that must not run any more ends as a failure without having run.
 static bool refused_at_load(struct lane *lane, struct job *job, int64_t now_ms)
 {
-    bool off = lane->function->reserved_concurrency == 0;
-    bool old = now_ms - job->created_ms > (int64_t)lane->function->event_age_max_s * 1000;
+    bool off = job->function->reserved_concurrency == 0;
+    bool old = now_ms - job->created_ms > (int64_t)job_rules(job)->event_age_max_s * 1000;
     if (!off && !old) {
         return false;
     }
@@ -202,7 +246,7 @@ static void next_due(struct lane *lane, int64_t now_ms)
 
 void outbox_load(struct lane *lane)
 {
-    if (!may_load(lane)) {
+    if (lane->alias ? lane->dispatch->draining : !may_load(lane)) {
         return;
     }
     if (lane->inflight.count >= OUTBOX_WINDOW / 2 && lane->outbox_more) {

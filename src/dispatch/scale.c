@@ -294,6 +294,7 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     }
     job_settle(d, lane, job);
     lane_turn(lane);
+    family_turn(lane);
     worker_free_place(d);
     if (!lane->warmed && lane->function && lane->queued_sync + lane->queued_async == 0) {
         lane->warmed = true;
@@ -353,8 +354,8 @@ static void job_unbegun(struct lane *lane, struct job *job, const char *reason)
     if (lane_can_run(lane) && !(job->async && d->draining)) {
         job_again(lane, job);
     } else if (job->async) { // its row is there, and looked at again
+        outbox_again(lane, job);
         outbox_forget(lane, job);
-        timer_start(d->loop, &lane->outbox_due, 0);
     } else {
         job_fail(d, lane, job, "Runtime.ExitError", reason);
     }
@@ -419,6 +420,7 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     }
     worker_free_place(d);
     lane_turn(lane);
+    family_turn(lane);
     drained_check(d);
 }
 

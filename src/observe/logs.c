@@ -97,6 +97,15 @@ static char *file_path(const struct observe *o, const char *name, int number)
                   : mem_printf("%s/%s/log", o->dir, name);
 }
 
+int64_t logs_written_ms(const struct observe *o, struct str function)
+{
+    CLEAN_MEM char *name = str_dup(function);
+    CLEAN_MEM char *path = file_path(o, name, 0);
+    struct stat st;
+    return stat(path, &st) < 0 ? 0
+                               : (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+}
+
 static void rotate(struct observe *o, struct function_log *log)
 {
     if (o->files_max == 1) {

@@ -25,6 +25,9 @@ void logs_append(struct observe *observe, struct str function, int64_t wall_ms, 
 void logs_flush(struct observe *observe);
 void logs_remove(struct observe *observe, struct str function); // the function was deleted
 
+// When something of it was last written, in wall time; 0: never.
+int64_t logs_written_ms(const struct observe *observe, struct str function);
+
 // Gives every kept line with time >= since_ms, oldest first, as it stands in the file (with time,
 // without the newline). `each` returns non-zero to stop.
 MUST_CHECK int logs_read(struct observe *observe, struct str function, int64_t since_ms,

@@ -50,7 +50,8 @@ void destination_init(struct destination *ret, const char *arn, const char *regi
 {
     CLEAN(buf_done) struct buf record = BUF_INIT(RECORD_MAX);
     char now[CLOCK_TEXT_MAX];
-    CLEAN_MEM char *function = function_arn(region, job->function->name, job->function->version);
+    const char *qualifier = job->alias ? job->alias->name : job->function->version;
+    CLEAN_MEM char *function = function_arn(region, job->function->name, qualifier);
     buf_printf(&record,
                "{\"version\":\"1.0\",\"timestamp\":\"%s\",\"requestContext\":{\"requestId\":\"%s\","
                "\"functionArn\":\"%s\",\"condition\":\"%s\",\"approximateInvokeCount\":%u},"
@@ -82,10 +83,7 @@ static int deliver_function(struct db *db, const struct destination *d,
                             const struct arn_function *f, struct bus_emitted *emitted,
                             struct err *err)
 {
-    bool latest = f->qualifier.size == 0 || str_eq(f->qualifier, STR("$LATEST"));
-    CLEAN_MEM char *key =
-        latest ? str_dup(f->name)
-               : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name), STR_ARG(f->qualifier));
+    CLEAN_MEM char *key = bus_function_key(f);
     struct uuid request_id = uuid_new();
     struct job_row row = {
         .function = str_of(key),
@@ -95,7 +93,10 @@ static int deliver_function(struct db *db, const struct destination *d,
         .due_ms = d->time_ms,
         .attempt = 1,
     };
-    int64_t id = job_row_insert(db, &row, err);
+    int64_t id = job_row_add(db, &row, err);
+    if (id == 0) {
+        return err_set(err, ERR_NOT_FOUND, "there is no such function");
+    }
     if (id > 0 && emitted->count < BUS_TARGETS_MAX) {
         emitted->functions[emitted->count++] = MOVE(key);
     }

@@ -144,6 +144,11 @@ void query_bind_blob(struct query *q, int i, struct str bytes)
     CHECK(rc == SQLITE_OK);
 }
 
+void query_bind_real(struct query *q, int i, double value)
+{
+    CHECK(sqlite3_bind_double(q->stmt, i, value) == SQLITE_OK);
+}
+
 void query_bind_i64(struct query *q, int i, int64_t value)
 {
     CHECK(sqlite3_bind_int64(q->stmt, i, value) == SQLITE_OK);
@@ -186,6 +191,11 @@ struct str query_str(struct query *q, int column)
 int64_t query_i64(struct query *q, int column)
 {
     return sqlite3_column_int64(q->stmt, column);
+}
+
+double query_real(struct query *q, int column)
+{
+    return sqlite3_column_double(q->stmt, column);
 }
 
 uint64_t query_u64(struct query *q, int column)

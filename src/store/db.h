@@ -34,9 +34,11 @@ void query_bind_str(struct query *q, int i, struct str text);
 void query_bind_text(struct query *q, int i, const char *text); // NULL binds NULL
 void query_bind_blob(struct query *q, int i, struct str bytes);
 void query_bind_i64(struct query *q, int i, int64_t value);
+void query_bind_real(struct query *q, int i, double value);
 MUST_CHECK int query_step(struct query *q, struct err *err);
 MUST_CHECK int query_run(struct query *q, struct err *err); // step to the end, then query_end
 struct str query_str(struct query *q, int column);          // text or blob; at == NULL for NULL
 int64_t query_i64(struct query *q, int column);
 uint64_t query_u64(struct query *q, int column);
+double query_real(struct query *q, int column);
 void query_end(struct query *q);

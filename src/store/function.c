@@ -177,12 +177,36 @@ static int delete_two(struct db *db, const char *sql, struct str name, struct st
     return query_run(q, err);
 }
 
+int function_qualifier_forget(struct db *db, struct str name, struct str qualifier, struct err *err)
+{
+    TRY(function_invoke_delete(db, name, qualifier, err));
+    TRY(delete_two(db, "DELETE FROM function_url WHERE function = ? AND qualifier = ?", name,
+                   qualifier, err));
+    TRY(delete_two(db, "DELETE FROM job WHERE function = ? || ':' || ?", name, qualifier, err));
+    return db_changes(db);
+}
+
 int function_version_delete(struct db *db, struct str name, struct str version, struct err *err)
 {
-    TRY(delete_two(db, "DELETE FROM function_invoke WHERE name = ? AND qualifier = ?", name,
-                   version, err));
-    return delete_two(db, "DELETE FROM function_version WHERE name = ? AND version = ?", name,
-                      version, err);
+    TRY(delete_two(db, "DELETE FROM function_version WHERE name = ? AND version = ?", name, version,
+                   err));
+    return function_qualifier_forget(db, name, version, err);
+}
+
+int function_known(struct db *db, struct str key, struct err *err)
+{
+    struct query *q = NULL;
+    TRY(db_query(db,
+                 "SELECT EXISTS(SELECT 1 FROM function_version WHERE name = ?1 AND version = ?2)"
+                 " OR EXISTS(SELECT 1 FROM function_alias WHERE name = ?1 AND alias = ?2)",
+                 &q, err));
+    struct str qualifier = key, name = str_cut(&qualifier, ':');
+    query_bind_str(q, 1, name);
+    query_bind_str(q, 2, qualifier.at ? qualifier : STR("$LATEST"));
+    int rc = query_step(q, err);
+    rc = rc == 1 ? query_i64(q, 0) != 0 : rc;
+    query_end(q);
+    return rc;
 }
 
 int function_invoke_delete(struct db *db, struct str name, struct str qualifier, struct err *err)
@@ -196,6 +220,7 @@ int function_delete(struct db *db, struct str name, struct err *err)
     static const char *const statements[] = {
         "DELETE FROM function_invoke WHERE name = ?",
         "DELETE FROM function_url WHERE function = ?",
+        "DELETE FROM function_alias WHERE name = ?",
         "DELETE FROM function_version WHERE name = ?",
         "DELETE FROM function WHERE name = ?",
         "DELETE FROM job WHERE function = ?1 OR function GLOB ?1 || ':*'",

@@ -47,8 +47,15 @@ MUST_CHECK int function_version_put(struct db *db, const char *packages, const s
 MUST_CHECK int function_invoke_put(struct db *db, const struct function_invoke *config,
                                    struct err *err);
 
+// Returns how many waiting jobs went with it.
 MUST_CHECK int function_version_delete(struct db *db, struct str name, struct str version,
                                        struct err *err);
+// What belongs to a version or an alias that goes: its rows here and the jobs that wait for it, whose
+// number is returned.
+MUST_CHECK int function_qualifier_forget(struct db *db, struct str name, struct str qualifier,
+                                         struct err *err);
+// 1 when there is such a function, version or alias, 0 when not. `key`: "name" or "name:qualifier".
+MUST_CHECK int function_known(struct db *db, struct str key, struct err *err);
 MUST_CHECK int function_invoke_delete(struct db *db, struct str name, struct str qualifier,
                                       struct err *err);
 // Everything of that name, waiting jobs included.

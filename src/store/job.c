@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The outbox's table.
 #include "store/job.h"
+#include "store/function.h"
 
 const char *const job_ddl[] = {
     "CREATE TABLE job ("
@@ -32,6 +33,12 @@ int64_t job_row_insert(struct db *db, const struct job_row *row, struct err *err
     return db_last_id(db);
 }
 
+int64_t job_row_add(struct db *db, const struct job_row *row, struct err *err)
+{
+    int known = function_known(db, row->function, err);
+    return known == 1 ? job_row_insert(db, row, err) : known;
+}
+
 int job_row_delete(struct db *db, int64_t id, struct err *err)
 {
     struct query *q = NULL;
@@ -55,7 +62,8 @@ int job_row_delete_function(struct db *db, struct str function, struct err *err)
     struct query *q = NULL;
     TRY(db_query(db, "DELETE FROM job WHERE function = ?", &q, err));
     query_bind_str(q, 1, function);
-    return query_run(q, err);
+    TRY(query_run(q, err));
+    return db_changes(db);
 }
 
 static struct job_row row_read(struct query *q)

@@ -11,7 +11,7 @@ extern const char *const job_ddl[];
 
 struct job_row {
     int64_t id;
-    struct str function;   // name
+    struct str function;   // "name", "name:version" or "name:alias"
     struct str payload;    // bytes
     struct str request_id; // UUID
     int64_t created_ms;    // wall time of the event
@@ -21,9 +21,12 @@ struct job_row {
 
 // `row->id` is ignored; returns the new id (> 0).
 MUST_CHECK int64_t job_row_insert(struct db *db, const struct job_row *row, struct err *err);
+// The same for a function, version or alias that there is; 0, and no row, when there is not (any more).
+MUST_CHECK int64_t job_row_add(struct db *db, const struct job_row *row, struct err *err);
 MUST_CHECK int job_row_delete(struct db *db, int64_t id, struct err *err);
 MUST_CHECK int job_row_retry(struct db *db, int64_t id, int64_t attempt, int64_t due_ms,
                              struct err *err);
+// Returns how many there were.
 MUST_CHECK int job_row_delete_function(struct db *db, struct str function, struct err *err);
 
 // Rows of the function that are due by now_ms, the longest due first, at most `limit`. `each`

@@ -2,6 +2,7 @@
 // The list of steps. Add at the end; never change or remove one that was released.
 #include "store/migrations.h"
 #include "base/mem.h"
+#include "store/alias.h"
 #include "store/bucket.h"
 #include "store/function.h"
 #include "store/function_url.h"
@@ -17,7 +18,7 @@
 
 static const char *const *const steps[] = {
     job_ddl,  bucket_ddl,          object_ddl, upload_ddl,       notification_ddl, function_ddl,
-    role_ddl, function_layers_ddl, layer_ddl,  function_url_ddl, http_api_ddl,
+    role_ddl, function_layers_ddl, layer_ddl,  function_url_ddl, http_api_ddl,     alias_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

@@ -21,6 +21,10 @@ int __wrap_job_row_retry(struct db *db, int64_t id, int64_t attempt, int64_t due
                          struct err *err);
 int64_t __real_job_row_insert(struct db *db, const struct job_row *row, struct err *err);
 int64_t __wrap_job_row_insert(struct db *db, const struct job_row *row, struct err *err);
+int64_t __real_job_row_add(struct db *db, const struct job_row *row, struct err *err);
+int64_t __wrap_job_row_add(struct db *db, const struct job_row *row, struct err *err);
+int __real_job_row_delete_function(struct db *db, struct str function, struct err *err);
+int __wrap_job_row_delete_function(struct db *db, struct str function, struct err *err);
 int __real_destination_deliver(struct db *db, const struct destination *d,
                                struct bus_emitted *emitted, struct err *err);
 int __wrap_destination_deliver(struct db *db, const struct destination *d,
@@ -86,6 +90,18 @@ int64_t __wrap_job_row_insert(struct db *db, const struct job_row *row, struct e
 {
     TRY(fault(err));
     return __real_job_row_insert(db, row, err);
+}
+
+int64_t __wrap_job_row_add(struct db *db, const struct job_row *row, struct err *err)
+{
+    TRY(fault(err));
+    return __real_job_row_add(db, row, err);
+}
+
+int __wrap_job_row_delete_function(struct db *db, struct str function, struct err *err)
+{
+    TRY(fault(err));
+    return __real_job_row_delete_function(db, function, err);
 }
 
 int __wrap_destination_deliver(struct db *db, const struct destination *d,

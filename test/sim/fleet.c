@@ -87,7 +87,8 @@ static void job_check(struct sim_instance *i, const struct job *job)
     HOLDS(job->state == JOB_RUNNING, "a job of %s is run in state %d", plan->name, job->state);
     HOLDS(strcmp(job->function->name, plan->name) == 0, "a job of %s came to %s",
           job->function->name, plan->name);
-    HOLDS(i->function == job->function, "a job of %s came to another revision", plan->name);
+    HOLDS(strcmp(i->function->revision, job->function->revision) == 0,
+          "a job of %s came to another revision", plan->name);
     if (!job->async) {
         return;
     }
@@ -227,7 +228,8 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     i->stage = BUSY;
     i->batch = batch;
     i->plan->running++;
-    int64_t most = i->function->reserved_concurrency; // what is under way may go on when it sinks
+    // What is under way may go on when it sinks.
+    int64_t most = LIST_FIRST(batch, struct job, link)->function->reserved_concurrency;
     HOLDS(most < 0 || i->plan->running <= most, "%d of %s run, %lld may", i->plan->running,
           i->plan->name, (long long)most);
     w->batches += batch->next != batch->prev;

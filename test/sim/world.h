@@ -14,6 +14,7 @@
 
 #define PLANS_MAX 6
 #define LANE_MAX  16 // text of a function's name
+#define ALIAS     "live"
 
 // What a function is like. Chances are of 1000.
 struct plan {
@@ -21,8 +22,9 @@ struct plan {
     int64_t start_us[TIER_COLD + 1];
     int64_t run_min_us, run_max_us;
     int start_crash, start_hang, run_crash, run_hang, run_fail, deaf, idle_death;
-    bool uneven; // its runs are short, but for a few
-    bool steady; // it never loses a job: they run in the order in which they came
+    bool uneven;  // its runs are short, but for a few
+    bool steady;  // it never loses a job: they run in the order in which they came
+    bool aliased; // half of its events come by its alias, "NAME:live"
     uint32_t timeout_s, retries_max, event_age_s;
     const char *on_success, *on_failure;
 

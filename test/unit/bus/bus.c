@@ -3,6 +3,7 @@
 // payload is what S3 sends.
 #include "bus/bus.h"
 #include "format/json.h"
+#include "store/alias.h"
 #include "store/job.h"
 #include "store/notification.h"
 #include "../store/tables.h"
@@ -24,8 +25,22 @@ static struct bus_object_event event_of(const char *name, const char *key)
     };
 }
 
+// The functions that the tests name.
+static void functions_make(void)
+{
+    static const char *const names[][2] = {{"all", "$LATEST"},
+                                           {"cats", "$LATEST"},
+                                           {"versioned", "3"},
+                                           {"latest", "$LATEST"},
+                                           {"f", "$LATEST"}};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        function_make(names[i][0], names[i][1]);
+    }
+}
+
 static void configure(const struct notification *list, size_t count)
 {
+    functions_make();
     assert_int_equal(notification_replace(db, STR("photos"), list, count, false, &err), 0);
 }
 
@@ -214,11 +229,41 @@ static void test_bad_arn(void **state)
     assert_int_equal(emitted.count, 0);
 }
 
+// Rules outlive what they name.
+static void test_not_there(void **state)
+{
+    (void)state;
+    bucket_make("photos");
+    const struct notification list[] = {
+        {STR("a"), STR(ARN("gone")), STR("s3:ObjectCreated:*"), {0}, {0}},
+        {STR("b"), STR(ARN("f:1")), STR("s3:ObjectCreated:*"), {0}, {0}},
+        {STR("c"), STR(ARN("f:live")), STR("s3:ObjectCreated:*"), {0}, {0}},
+        {STR("d"), STR(ARN("versioned")), STR("s3:ObjectCreated:*"), {0}, {0}},
+        {STR("e"), STR(ARN("f")), STR("s3:ObjectCreated:*"), {0}, {0}},
+    };
+    configure(list, ARRAY_SIZE(list));
+    emit("ObjectCreated:Put", "k", 1);
+    uint64_t count = 0;
+    assert_int_equal(job_row_count(db, &count, &err), 0);
+    assert_int_equal(count, 1);
+    CLEAN(alias_clean) struct alias *alias = alias_new();
+    alias->function = mem_dup("f");
+    alias->name = mem_dup("live");
+    alias->version = mem_dup("$LATEST");
+    alias->revision = mem_dup("r");
+    assert_int_equal(alias_put(db, alias, &err), 0);
+    emit("ObjectCreated:Put", "k", 2);
+    assert_int_equal(rows("f:live"), 1);
+    assert_int_equal(alias_delete(db, STR("f"), STR("live"), &err), 1);
+    assert_int_equal(rows("f:live"), 0);
+    assert_int_equal(rows("f"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_match),       TEST(test_nobody),   TEST(test_payload), TEST(test_payload_removed),
-        TEST(test_longest_key), TEST(test_too_many), TEST(test_bad_arn),
+        TEST(test_longest_key), TEST(test_too_many), TEST(test_bad_arn), TEST(test_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,7 @@ static void test_function_copy(void **state)
     (void)state;
     struct function *f = function_named("f");
     f->environment = mem_dup("{\"A\":\"b\"}");
-    f->on_failure = mem_dup("arn:aws:s3:::b");
+    f->async.on_failure = mem_dup("arn:aws:s3:::b");
     f->timeout_s = 9;
     f->package = mem_dup("/p/abc/code");
     function_layer_add(f, STR("arn:1 of more"), "/p/def/code", 7);
@@ -185,7 +185,7 @@ static void test_function_copy(void **state)
     function_unref(function_ref(f));
     function_unref(f);
     assert_string_equal(copy->name, "g");
-    assert_string_equal(copy->on_failure, "arn:aws:s3:::b");
+    assert_string_equal(copy->async.on_failure, "arn:aws:s3:::b");
     function_clean(&copy);
     assert_null(copy);
     function_unref(NULL);
@@ -199,8 +199,8 @@ static void test_function_defaults(void **state)
     assert_int_equal(f->timeout_s, 3);
     assert_int_equal(f->ephemeral_mb, 512);
     assert_int_equal(f->reserved_concurrency, -1);
-    assert_int_equal(f->retries_max, 2);
-    assert_int_equal(f->event_age_max_s, 21600);
+    assert_int_equal(f->async.retries_max, 2);
+    assert_int_equal(f->async.event_age_max_s, 21600);
     assert_null(f->name);
 }
 

@@ -128,6 +128,8 @@ static void test_to_function(void **state)
     (void)state;
     struct job *job = job_of("{}");
     CLEAN(bus_emitted_done) struct bus_emitted emitted = {0};
+    function_make("g", "$LATEST");
+    function_make("g", "2");
     assert_int_equal(deliver(ARN("g"), job, &emitted), 0);
     assert_int_equal(deliver(ARN("g:2"), job, &emitted), 0);
     assert_int_equal(deliver(ARN("g:$LATEST"), job, &emitted), 0);
@@ -145,6 +147,7 @@ static void test_to_bucket(void **state)
 {
     (void)state;
     bucket_make("results");
+    function_make("next", "$LATEST");
     const struct notification rule = {
         STR("r"), STR(ARN("next")), STR("s3:ObjectCreated:*"), STR("ok/"), {0}};
     assert_int_equal(notification_replace(db, STR("results"), &rule, 1, false, &err), 0);
@@ -181,6 +184,7 @@ static void test_nowhere(void **state)
     assert_int_equal(deliver("arn:aws:s3:::missing/x/", job, &emitted), 0);
     assert_int_equal(deliver("arn:aws:sns:us-east-1:000000000000:topic", job, &emitted), 0);
     assert_int_equal(deliver("nonsense ", job, &emitted), 0);
+    assert_int_equal(deliver(ARN("gone"), job, &emitted), 0);
     assert_int_equal(emitted.count, 0);
     struct destination none = {0};
     assert_int_equal(destination_deliver(db, &none, &emitted, &err), 0);
@@ -197,6 +201,7 @@ static void test_fails(void **state)
     (void)state;
     struct job *job = job_of("{}");
     CLEAN(bus_emitted_done) struct bus_emitted emitted = {0};
+    function_make("g", "$LATEST");
     assert_int_equal(db_exec(db, "DROP TABLE job", &err), 0);
     assert_true(deliver(ARN("g"), job, &emitted) < 0);
     assert_true(err.text[0] != 0);

@@ -134,7 +134,10 @@ static void deletion_takes_everything(void **state)
         assert_true(job_row_insert(db, &row, &err) > 0);
     }
     int configs = 0;
-    assert_int_equal(function_version_delete(db, STR("a"), STR("1"), &err), 0);
+    assert_int_equal(function_known(db, STR("a:1"), &err), 1);
+    assert_int_equal(function_version_delete(db, STR("a"), STR("1"), &err), 1); // its job, too
+    assert_int_equal(function_known(db, STR("a:1"), &err), 0);
+    assert_int_equal(function_known(db, STR("a"), &err), 1);
     assert_int_equal(function_invoke_each(db, count_invoke, &configs, &err), 0);
     assert_int_equal(configs, 1); // the version's went with it
 
@@ -150,6 +153,8 @@ static void deletion_takes_everything(void **state)
     assert_int_equal(job_row_count(db, &jobs, &err), 0);
     assert_int_equal(jobs, 2);
     assert_int_equal(function_delete(db, STR("nothing"), &err), 0);
+    assert_int_equal(function_known(db, STR("a"), &err), 0);
+    assert_int_equal(function_known(db, STR(""), &err), 0);
 }
 
 int main(void)

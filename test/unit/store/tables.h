@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "store/bucket.h"
 #include "store/db.h"
+#include "store/function.h"
 #include "store/migrations.h"
 #include "store/object.h"
 
@@ -53,6 +54,15 @@ static inline void bucket_make(const char *name)
 {
     struct bucket bucket = {str_of(name), STR("us-east-1"), 1000};
     assert_int_equal(bucket_create(db, &bucket, &err), 0);
+}
+
+static inline void function_make(const char *name, const char *version)
+{
+    struct function *f = function_new();
+    f->name = mem_dup(name);
+    f->version = mem_dup(version);
+    assert_int_equal(function_version_put(db, "/packages", f, &err), 0);
+    function_unref(f);
 }
 
 // An object whose bytes are its key.
