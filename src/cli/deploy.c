@@ -52,9 +52,11 @@ static int steps(struct deploy *deploy, struct err *err)
     json_put_str(deploy->next, "region", str_of(deploy->service->region));
     TRY(deploy_buckets(deploy, err));
     TRY(deploy_role(deploy, err));
+    TRY(deploy_layers(deploy, err));
     TRY(deploy_functions(deploy, err));
     TRY(deploy_notifications(deploy, err));
     TRY(deploy_prune(deploy, err));
+    TRY(deploy_layers_prune(deploy, err));
     if (!json_equal(deploy->state, deploy->next)) {
         TRY(project_state_put(&deploy->remote, deploy->service, deploy->next, err));
     }
@@ -121,6 +123,12 @@ static void deploy_done(struct deploy *deploy)
         free(deploy->functions[i].arn);
     }
     free(deploy->functions);
+    for (size_t i = 0; i < deploy->layer_count; i++) {
+        free(deploy->layers[i].zip);
+        free(deploy->layers[i].arn);
+        free(deploy->layers[i].old);
+    }
+    free(deploy->layers);
     json_decref(deploy->state);
     json_decref(deploy->next);
     remote_done(&deploy->remote);
@@ -136,12 +144,17 @@ static int run(const struct args *args, struct err *err)
     struct deploy deploy = {.args = args,
                             .service = service,
                             .count = service->function_count,
+                            .layer_count = service->layer_count,
                             .only = args_get(args, "function"),
                             .force = args_has(args, "force"),
                             .verbose = args_has(args, "verbose")};
     deploy.functions = mem_alloc((deploy.count + 1) * sizeof *deploy.functions);
     for (size_t i = 0; i < deploy.count; i++) {
         deploy.functions[i].wanted = &service->functions[i];
+    }
+    deploy.layers = mem_alloc((deploy.layer_count + 1) * sizeof *deploy.layers);
+    for (size_t i = 0; i < deploy.layer_count; i++) {
+        deploy.layers[i].wanted = &service->layers[i];
     }
     const struct serverless_function *only = NULL;
     TRY(deploy.only ? project_function(args, service, &only, err) : 0);

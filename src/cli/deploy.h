@@ -16,6 +16,15 @@ struct deploy_function {
     enum deploy_action action;
 };
 
+struct deploy_layer {
+    const struct serverless_layer *wanted;
+    char *zip; // path of its package
+    char hash[45];
+    uint64_t size;
+    char *arn; // of the version that functions get
+    char *old; // of the one before, to be deleted, or NULL
+};
+
 struct deploy {
     const struct args *args;
     const struct serverless *service;
@@ -23,6 +32,8 @@ struct deploy {
     json_t *state, *next; // what the last deployment left (project.h), and what this one leaves
     struct deploy_function *functions;
     size_t count;
+    struct deploy_layer *layers;
+    size_t layer_count;
     const char *only; // --function, or NULL
     bool force, verbose;
     unsigned changes; // on the server
@@ -34,6 +45,18 @@ void deploy_changed(struct deploy *deploy, const char *fmt, ...) PRINTF_LIKE(2, 
 
 // Zips below .serverless/, or those in --package DIR; checks that models are there.
 MUST_CHECK int deploy_package(struct deploy *deploy, struct err *err);
+
+// {"ZipFile": …} or, by way of the deployment bucket, {"S3Bucket": …, "S3Key": …}. A new reference.
+MUST_CHECK int deploy_code(struct deploy *deploy, const char *zip, const char *hash, uint64_t size,
+                           json_t **ret, struct err *err);
+
+// Publishes layers that are new or have changed; then, at the end, deletes the versions before them.
+MUST_CHECK int deploy_layers(struct deploy *deploy, struct err *err);
+MUST_CHECK int deploy_layers_prune(struct deploy *deploy, struct err *err);
+// For rouse remove: the versions that the state names, but for those that are to stay.
+MUST_CHECK int layers_remove(struct remote *remote, const json_t *state, struct err *err);
+// ARNs of a function's layers, as UpdateFunctionConfiguration takes them. A new reference.
+json_t *deploy_layer_arns(const struct deploy *deploy, const struct serverless_function *f);
 
 // The role that the functions run with, unless each names its own.
 MUST_CHECK int deploy_role(struct deploy *deploy, struct err *err);

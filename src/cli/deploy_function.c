@@ -16,16 +16,15 @@
 
 // ---- code
 
-// {"ZipFile": …} or, by way of the deployment bucket, {"S3Bucket": …, "S3Key": …}.
-static int code_of(struct deploy *deploy, const struct deploy_function *f, json_t **ret,
-                   struct err *err)
+int deploy_code(struct deploy *deploy, const char *zip, const char *hash, uint64_t size,
+                json_t **ret, struct err *err)
 {
     CLEAN_JSON json_t *code = json_object();
-    if (f->size <= INLINE_MAX) {
-        CLEAN(buf_done) struct buf zip = BUF_INIT(INLINE_MAX + 1);
+    if (size <= INLINE_MAX) {
+        CLEAN(buf_done) struct buf bytes = BUF_INIT(INLINE_MAX + 1);
         CLEAN(buf_done) struct buf text = BUF_INIT(BASE64_SIZE(INLINE_MAX) + 1);
-        TRY(file_read(f->zip, &zip, err));
-        base64_add(&text, zip.at, zip.size);
+        TRY(file_read(zip, &bytes, err));
+        base64_add(&text, bytes.at, bytes.size);
         json_put_str(code, "ZipFile", buf_str(&text));
         *ret = MOVE(code);
         return 0;
@@ -33,11 +32,11 @@ static int code_of(struct deploy *deploy, const struct deploy_function *f, json_
     CLEAN_MEM char *bucket = project_state_bucket(deploy->service);
     CLEAN(buf_done) struct buf key = BUF_INIT(1024);
     buf_printf(&key, "serverless/%s/%s/", deploy->service->service, deploy->service->stage);
-    for (const char *c = f->hash; *c; c++) {
+    for (const char *c = hash; *c; c++) {
         buf_add_char(&key, *c == '/' || *c == '+' || *c == '=' ? '-' : *c);
     }
     buf_add_text(&key, ".zip");
-    TRY(remote_s3_put_file(&deploy->remote, bucket, buf_text(&key), f->zip, NULL, err));
+    TRY(remote_s3_put_file(&deploy->remote, bucket, buf_text(&key), zip, NULL, err));
     json_put_str(code, "S3Bucket", str_of(bucket));
     json_put_str(code, "S3Key", buf_str(&key));
     *ret = MOVE(code);
@@ -66,7 +65,19 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     json_put_int(storage, "Size", w->ephemeral_mb);
     json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
+    json_put(object, "Layers", deploy_layer_arns(deploy, w));
     return object;
+}
+
+// The server tells more of each layer than its ARN, and nothing of none.
+static bool same_layers(const json_t *there, const json_t *wanted)
+{
+    bool same = json_array_size(there) == json_array_size(wanted);
+    for (size_t i = 0; i < json_array_size(wanted) && same; i++) {
+        same =
+            json_equal(json_object_get(json_array_get(there, i), "Arn"), json_array_get(wanted, i));
+    }
+    return same;
 }
 
 // Whether every member of `wanted` is in `there`; what the server leaves out when empty counts as empty.
@@ -77,7 +88,11 @@ static bool is_there(const json_t *there, const json_t *wanted)
     json_object_foreach((json_t *)(uintptr_t)wanted, name, value)
     {
         const json_t *now = json_object_get(there, name);
-        if (json_is_object(value)) {
+        if (json_is_array(value)) {
+            if (!same_layers(now, value)) {
+                return false;
+            }
+        } else if (json_is_object(value)) {
             if (!is_there(now, value) || json_object_size(now) > json_object_size(value)) {
                 return false;
             }
@@ -95,7 +110,7 @@ static int create(struct deploy *deploy, struct deploy_function *f, struct err *
     CLEAN_JSON json_t *reply = NULL;
     json_t *code = NULL;
     terminal_status("Creating %s", f->wanted->name);
-    TRY(code_of(deploy, f, &code, err));
+    TRY(deploy_code(deploy, f->zip, f->hash, f->size, &code, err));
     json_put(body, "Code", code);
     json_put_str(body, "FunctionName", str_of(f->wanted->name));
     json_put_str(body, "PackageType", STR("Zip"));
@@ -114,7 +129,7 @@ static int update_code(struct deploy *deploy, struct deploy_function *f, struct 
     CLEAN_JSON json_t *reply = NULL;
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->wanted->name, "/code");
     terminal_status("Updating the code of %s", f->wanted->name);
-    TRY(code_of(deploy, f, &body, err));
+    TRY(deploy_code(deploy, f->zip, f->hash, f->size, &body, err));
     TRY(remote_lambda_call(&deploy->remote, "PUT", path, body, &reply, err));
     f->action = DEPLOY_UPDATED;
     deploy_changed(deploy, "updated code of %s", f->wanted->name);

@@ -3,8 +3,11 @@
 // or what was packed before (artifact, --package).
 #include "cli/deploy.h"
 #include "cli/package.h"
+#include "cli/package_node.h"
+#include "cli/requirements.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/json.h"
 #include "format/yaml.h"
 
 #include <sys/stat.h>
@@ -20,7 +23,7 @@ static const char *const default_patterns[] = {
     "!.serverless_plugins/**",
 };
 
-#define PATTERNS_MAX   4096
+#define PATTERNS_MAX   16384
 #define MODEL_YAML_MAX (1024 * 1024)
 
 // A path of the service, relative to the working folder.
@@ -72,7 +75,34 @@ static size_t add_patterns(const char **into, size_t count,
     return count;
 }
 
-// `f` NULL: the whole service's files.
+// Folders that become layers are not part of functions.
+static void add_layer_patterns(const struct deploy *deploy, json_t *patterns)
+{
+    for (size_t i = 0; i < deploy->layer_count; i++) {
+        struct str path = str_of(deploy->layers[i].wanted->path);
+        while (str_starts(path, STR("./"))) {
+            path = str_skip(path, 2);
+        }
+        while (path.size && path.at[path.size - 1] == '/') {
+            path.size--;
+        }
+        if (path.size && !str_eq(path, STR("."))) {
+            CLEAN_MEM char *pattern = mem_printf("!" STR_FMT "/**", STR_ARG(path));
+            json_array_append_new(patterns, json_string(pattern));
+        }
+    }
+}
+
+static int dev_patterns(const struct deploy *deploy, const struct serverless_function *f,
+                        json_t **ret, struct err *err)
+{
+    bool keep =
+        deploy->service->package.keep_dev_dependencies || (f && f->package.keep_dev_dependencies);
+    *ret = keep ? json_array() : NULL;
+    return keep ? 0 : package_node_dev(deploy->service->dir, ret, err);
+}
+
+// `f` NULL: the whole service's files. What the user says comes last and wins.
 static int list_files(const struct deploy *deploy, const struct serverless_function *f,
                       struct package_list *ret, struct err *err)
 {
@@ -86,6 +116,12 @@ static int list_files(const struct deploy *deploy, const struct serverless_funct
     patterns[count++] = own;
     if (deploy->service->use_dotenv) {
         patterns[count++] = "!.env*";
+    }
+    CLEAN_JSON json_t *more = NULL;
+    TRY(dev_patterns(deploy, f, &more, err));
+    add_layer_patterns(deploy, more);
+    for (size_t i = 0; i < json_array_size(more) && count < PATTERNS_MAX; i++) {
+        patterns[count++] = json_string_value(json_array_get(more, i));
     }
     count = add_patterns(patterns, count, &deploy->service->package);
     count = f ? add_patterns(patterns, count, &f->package) : count;
@@ -132,8 +168,48 @@ static int pack(struct deploy *deploy, struct deploy_function *f, bool write, st
     return package_hash(f->zip, f->hash, &f->size, err);
 }
 
+// ---- layers
+
+static int write_layer(struct deploy *deploy, struct deploy_layer *layer, struct err *err)
+{
+    const struct serverless_layer *wanted = layer->wanted;
+    CLEAN(package_list_done) struct package_list list = {0};
+    CLEAN_MEM const char **patterns = mem_alloc(PATTERNS_MAX * sizeof *patterns);
+    CLEAN_MEM char *dir = wanted->requirements ? NULL : below(deploy, wanted->path);
+    size_t count = 0;
+    if (wanted->requirements) {
+        TRY(requirements_install(deploy->service, wanted->requirements, &dir, err));
+        patterns[count++] = "!**/__pycache__/**";
+    }
+    for (; count < ARRAY_SIZE(default_patterns) && !wanted->requirements; count++) {
+        patterns[count] = default_patterns[count];
+    }
+    count = add_patterns(patterns, count, &wanted->package);
+    TRY(package_list(dir, patterns, count, &list, err));
+    return package_write(dir, &list, layer->zip, err);
+}
+
+static int pack_layer(struct deploy *deploy, struct deploy_layer *layer, struct err *err)
+{
+    const char *folder = args_get(deploy->args, "package");
+    const char *artifact = layer->wanted->package.artifact;
+    CLEAN_MEM char *hidden = below(deploy, ".serverless");
+    layer->zip = artifact && !folder
+                     ? below(deploy, artifact)
+                     : mem_printf("%s/layer-%s.zip", folder ? folder : hidden, layer->wanted->key);
+    if (!artifact && !folder) {
+        TRY(write_layer(deploy, layer, err));
+    }
+    return package_hash(layer->zip, layer->hash, &layer->size, err);
+}
+
 int deploy_package(struct deploy *deploy, struct err *err)
 {
+    for (size_t i = 0; i < deploy->layer_count; i++) {
+        if (pack_layer(deploy, &deploy->layers[i], err) < 0) {
+            return err_prefix(err, "layers.%s", deploy->layers[i].wanted->key);
+        }
+    }
     for (size_t i = 0; i < deploy->count; i++) {
         struct deploy_function *f = &deploy->functions[i];
         bool write = false;

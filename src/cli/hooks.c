@@ -2,15 +2,12 @@
 // Runs the project's own commands at their moments. Several of the Framework's moments are one here:
 // a deployment has fewer steps.
 #include "cli/hooks.h"
+#include "cli/spawn.h"
 #include "cli/terminal.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
+#include <stdint.h>
+#include <string.h>
 
 static enum hook_phase phase_of(const char *when)
 {
@@ -39,24 +36,6 @@ static enum hook_phase phase_of(const char *when)
     return HOOK_UNKNOWN;
 }
 
-static int shell(const char *command, const char *dir, int *ret_status, struct err *err)
-{
-    char *argv[] = {"sh", "-c", (char *)(uintptr_t)command, NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t pid = 0;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    posix_spawn_file_actions_addchdir_np(&actions, dir);
-    int errnum = posix_spawn(&pid, "/bin/sh", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (errnum) {
-        return err_errno(err, ERR_UNAVAILABLE, errnum, "/bin/sh");
-    }
-    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR) {
-    }
-    return 0;
-}
-
 // The same command is run once, though it stands at two moments that are one here.
 static bool is_repeated(const struct serverless *service, size_t index, enum hook_phase phase)
 {
@@ -73,20 +52,13 @@ int hooks_run(const struct serverless *service, enum hook_phase phase, struct er
 {
     for (size_t i = 0; i < service->hook_count; i++) {
         const struct serverless_hook *hook = &service->hooks[i];
-        int status = 0;
         if (phase_of(hook->when) != phase || is_repeated(service, i, phase)) {
             continue;
         }
         terminal_notice("%s$ %s%s", terminal_on(DIM, true), hook->command, terminal_off(true));
-        TRY(shell(hook->command, service->dir, &status, err));
-        if (WIFSIGNALED(status)) {
-            return err_set(err, ERR_FUNCTION, "custom.scripts.hooks: \"%s\" was ended by signal %d",
-                           hook->command, WTERMSIG(status));
-        }
-        if (WEXITSTATUS(status) != 0) {
-            return err_set(err, ERR_FUNCTION, "custom.scripts.hooks: \"%s\" ended with status %d",
-                           hook->command, WEXITSTATUS(status));
-        }
+        char *argv[] = {"/bin/sh", "-c", (char *)(uintptr_t)hook->command, NULL};
+        CLEAN_MEM char *name = mem_printf("custom.scripts.hooks: \"%s\"", hook->command);
+        TRY(spawn_need(argv, service->dir, name, err));
     }
     return 0;
 }

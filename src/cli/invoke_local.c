@@ -6,6 +6,7 @@
 #include "cli/invoke.h"
 #include "cli/local_call.h"
 #include "cli/project.h"
+#include "cli/requirements.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -148,6 +149,36 @@ static void set_contract(const struct local *local)
     prepend("NODE_PATH", modules);
 }
 
+// Folders of this machine that are the function's layers: where code looks for /opt is not ours to
+// change, but modules, libraries and programs are found there.
+static int set_layers(const struct local *local, struct err *err)
+{
+    for (size_t i = local->function->layer_count; i-- > 0;) { // the first stands before the others
+        const struct serverless_layer *layer = local->function->layers[i].layer;
+        CLEAN_MEM char *dir = NULL;
+        if (layer && layer->requirements) {
+            TRY(requirements_install(local->service, layer->requirements, &dir, err));
+        } else if (layer && layer->path) {
+            dir = layer->path[0] == '/' ? mem_dup(layer->path)
+                                        : mem_printf("%s/%s", local->dir, layer->path);
+        } else {
+            terminal_warning("layer %s is on the server only: the function runs without it",
+                             layer ? layer->key : local->function->layers[i].arn);
+            continue;
+        }
+        static const char *const below[][2] = {{"PATH", "bin"},
+                                               {"LD_LIBRARY_PATH", "lib"},
+                                               {"NODE_PATH", "nodejs/node_modules"},
+                                               {"ROUSE_LAYERS", ""}};
+        for (size_t j = 0; j < ARRAY_SIZE(below); j++) {
+            CLEAN_MEM char *path =
+                mem_printf("%s%s%s", dir, below[j][1][0] ? "/" : "", below[j][1]);
+            prepend(below[j][0], path);
+        }
+    }
+    return 0;
+}
+
 // Of serverless.yml, then of --env, which wins.
 static int set_own(const struct local *local, struct err *err)
 {
@@ -192,6 +223,7 @@ static int call_it(struct local *local, struct err *err)
     }
     TRY(find_words(local, err));
     TRY(set_remote(local, err));
+    TRY(set_layers(local, err));
     set_contract(local);
     TRY(set_own(local, err));
     TRY(file_read("/proc/sys/kernel/random/uuid", &id, err));

@@ -103,6 +103,7 @@ static int take_away(const struct serverless *service, struct remote *remote, js
             json_array_append(ret_removed, one);
         }
     }
+    TRY(layers_remove(remote, state, err));
     return delete_state(remote, service, err);
 }
 

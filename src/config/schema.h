@@ -30,9 +30,10 @@ struct schema_row {
 };
 
 #define RUNTIMES                                                                                   \
-    "onnx|python3.7|python3.8|python3.9|python3.10|python3.11|python3.12|python3.13|nodejs14.x|"   \
-    "nodejs16.x|nodejs18.x|nodejs20.x|nodejs22.x|provided|provided.al2|provided.al2023|java8|"     \
-    "java8.al2|java11|java17|java21|dotnet6|dotnet8|go1.x|ruby2.7|ruby3.2|ruby3.3"
+    "onnx|python3.7|python3.8|python3.9|python3.10|python3.11|python3.12|python3.13|python3.14|"   \
+    "nodejs14.x|nodejs16.x|nodejs18.x|nodejs20.x|nodejs22.x|nodejs24.x|provided|provided.al2|"     \
+    "provided.al2023|java8|java8.al2|java11|java17|java21|java25|dotnet6|dotnet8|go1.x|ruby2.7|"   \
+    "ruby3.2|ruby3.3|ruby3.4"
 
 extern const struct schema_row schema_service[];
 extern const size_t schema_service_count;

@@ -3,6 +3,7 @@
 // read each honoured key. `rouse deploy` and the verbs that name functions begin here.
 #include "config/serverless.h"
 #include "config/intrinsic.h"
+#include "config/layers.h"
 #include "config/reading.h"
 #include "config/schema.h"
 #include "config/variables.h"
@@ -53,8 +54,8 @@ static void add_patterns(struct tree *tree, struct serverless_package *package,
     }
 }
 
-static void read_package(struct tree *tree, const struct tree_node *node,
-                         struct serverless_package *ret)
+void serverless_read_package(struct tree *tree, const struct tree_node *node,
+                             struct serverless_package *ret)
 {
     const struct tree_node *exclude = tree_get(node, "exclude");
     const struct tree_node *include = tree_get(node, "include");
@@ -67,6 +68,7 @@ static void read_package(struct tree *tree, const struct tree_node *node,
     ret->artifact = read_text_in(node, "artifact", NULL);
     ret->individually_given = read_text_in(node, "individually", NULL) != NULL;
     ret->individually = read_truth_in(node, "individually", false);
+    ret->keep_dev_dependencies = !read_truth_in(node, "excludeDevDependencies", true);
 }
 
 // ---- functions
@@ -212,7 +214,8 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     ret->retries_max = read_number_in(node, "maximumRetryAttempts", -1);
     ret->environment = strings_of(provider, node, "environment");
     ret->tags = strings_of(provider, node, "tags");
-    read_package(service->tree, tree_get(node, "package"), &ret->package);
+    serverless_read_package(service->tree, tree_get(node, "package"), &ret->package);
+    TRY(layers_read_function(service, provider, node, ret, err));
     return read_events(service->tree, tree_get(node, "events"), ret, err);
 }
 
@@ -363,8 +366,9 @@ static int read_service(struct serverless *service, const struct tree_node *root
     service->deployment_bucket = read_text(bucket, read_text_in(bucket, "name", NULL));
     service->use_dotenv = read_truth_in(root, "useDotenv", false);
     TRY(read_statements(service, provider, err));
-    read_package(service->tree, tree_get(root, "package"), &service->package);
+    serverless_read_package(service->tree, tree_get(root, "package"), &service->package);
     TRY(read_hooks(service, root, err));
+    TRY(layers_read(service, root, err));
     return read_functions(service, root, err);
 }
 
@@ -433,6 +437,7 @@ static int read_file_text(struct serverless *service, const struct serverless_op
                                           .param_count = options->param_count};
     TRY(variables_resolve(service->tree, root, &variables, &service->stage, &service->region, err));
     TRY(merge_functions(service->tree, root, err));
+    layers_resolve(service->tree, root);
     resolve_intrinsics(service, root);
     struct schema_notes notes = {0};
     int rc = schema_check(root, mode_of(root), &notes, err);
@@ -499,6 +504,7 @@ void serverless_free(struct serverless *service)
         json_decref(service->functions[i].environment);
         json_decref(service->functions[i].tags);
     }
+    layers_free(service);
     json_decref(service->statements);
     free(service->ignored);
     free(service->unknown);

@@ -27,6 +27,28 @@ struct serverless_package {
     size_t pattern_count;
     bool individually;
     bool individually_given;
+    bool keep_dev_dependencies; // excludeDevDependencies: false
+};
+
+struct serverless_requirements { // custom.pythonRequirements
+    const char *file;            // relative to the service
+    const char *python;          // the interpreter whose pip is asked, or NULL: the runtime's
+    json_t *pip_args;            // array of texts
+};
+
+struct serverless_layer {
+    const char *key, *name;                       // in the file; of the Lambda layer
+    const char *path;                             // the folder that becomes /opt, or NULL
+    const char *description, *license;            // NULL where not given
+    json_t *runtimes, *architectures;             // arrays of texts, never NULL
+    bool retain;                                  // old versions stay
+    struct serverless_package package;            // patterns relative to path
+    struct serverless_requirements *requirements; // instead of a path; else NULL
+};
+
+struct serverless_layer_use { // either
+    const char *arn;          // of a version
+    const struct serverless_layer *layer;
 };
 
 struct serverless_bucket {       // functions.*.events[].s3
@@ -48,6 +70,8 @@ struct serverless_function {
     const char *on_success, *on_failure; // ARN, or name of a function, or NULL
     struct serverless_bucket *buckets;
     size_t bucket_count;
+    struct serverless_layer_use *layers; // in the order in which they are laid over each other
+    size_t layer_count;
     struct serverless_package package;
 };
 
@@ -65,6 +89,9 @@ struct serverless {
     struct serverless_function *functions; // in the file's order
     size_t function_count;
     struct serverless_package package;
+    struct serverless_layer *layers;
+    size_t layer_count;
+    bool requirements_by_name; // only functions that name the layer of requirements get it
     struct serverless_hook *hooks;
     size_t hook_count;
     bool use_dotenv;
@@ -87,3 +114,10 @@ const struct serverless_function *serverless_function(const struct serverless *s
                                                       struct str name);
 // Everything, for --json and tests. A new reference.
 json_t *serverless_to_json(const struct serverless *service);
+
+// ---- for the files that read parts of it
+
+struct tree_node;
+// *ret is zeroed; NULL and null leave it so.
+void serverless_read_package(struct tree *tree, const struct tree_node *node,
+                             struct serverless_package *ret);

@@ -25,12 +25,55 @@ static json_t *package_to_json(const struct serverless_package *package)
     if (package->individually_given) {
         json_put_bool(object, "individually", package->individually);
     }
+    if (package->keep_dev_dependencies) {
+        json_put_bool(object, "excludeDevDependencies", false);
+    }
     json_t *patterns = json_array();
     for (size_t i = 0; i < package->pattern_count; i++) {
         json_array_append_new(patterns, json_from_str(str_of(package->patterns[i])));
     }
     json_put(object, "patterns", patterns);
     return object;
+}
+
+static void put_array(json_t *object, const char *name, json_t *array)
+{
+    if (json_array_size(array)) {
+        json_put(object, name, json_incref(array));
+    }
+}
+
+static json_t *layer_to_json(const struct serverless_layer *layer)
+{
+    json_t *object = json_object();
+    put_text(object, "name", layer->name);
+    put_text(object, "path", layer->path);
+    put_text(object, "description", layer->description);
+    put_text(object, "licenseInfo", layer->license);
+    put_array(object, "compatibleRuntimes", layer->runtimes);
+    put_array(object, "compatibleArchitectures", layer->architectures);
+    if (layer->retain) {
+        json_put_bool(object, "retain", true);
+    }
+    if (layer->package.artifact || layer->package.pattern_count) {
+        json_put(object, "package", package_to_json(&layer->package));
+    }
+    if (layer->requirements) {
+        put_text(object, "requirements", layer->requirements->file);
+        put_text(object, "python", layer->requirements->python);
+        put_array(object, "pipArgs", layer->requirements->pip_args);
+    }
+    return object;
+}
+
+static json_t *layer_uses_to_json(const struct serverless_function *f)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < f->layer_count; i++) {
+        const struct serverless_layer_use *use = &f->layers[i];
+        json_array_append_new(array, json_string(use->layer ? use->layer->key : use->arn));
+    }
+    return array;
 }
 
 static json_t *bucket_to_json(const struct serverless_bucket *bucket)
@@ -69,6 +112,9 @@ static json_t *function_to_json(const struct serverless_function *f)
     if (json_object_size(f->tags)) {
         json_put(object, "tags", json_incref(f->tags));
     }
+    if (f->layer_count) {
+        json_put(object, "layers", layer_uses_to_json(f));
+    }
     if (f->bucket_count) {
         json_t *events = json_array();
         for (size_t i = 0; i < f->bucket_count; i++) {
@@ -100,6 +146,13 @@ json_t *serverless_to_json(const struct serverless *service)
     const struct serverless_package *package = &service->package;
     if (package->artifact || package->pattern_count || package->individually_given) {
         json_put(object, "package", package_to_json(package));
+    }
+    if (service->layer_count) {
+        json_t *layers = json_object();
+        for (size_t i = 0; i < service->layer_count; i++) {
+            json_put(layers, service->layers[i].key, layer_to_json(&service->layers[i]));
+        }
+        json_put(object, "layers", layers);
     }
     if (service->hook_count) {
         json_t *hooks = json_array();

@@ -65,6 +65,8 @@ def main():
     sys.modules["rouse"] = bootstrap.ROUSE
     bootstrap.logging_setup()
     bootstrap.Process.config = config_of(os.environ)
+    bootstrap.Process.opt = tuple(filter(None, os.environ.pop("ROUSE_LAYERS", "").split(":")))
+    bootstrap.Process.layered = bool(bootstrap.Process.opt)
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     bootstrap.Process.handler, wrong = load(bootstrap.Process.config)
     if wrong:
