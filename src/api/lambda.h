@@ -116,6 +116,12 @@ bool lambda_param(const struct lambda_call *call, const char *name, struct buf *
 MUST_CHECK int lambda_param_int(const struct lambda_call *call, const char *name, int64_t least,
                                 int64_t most, int64_t *ret, struct err *err);
 
+// 1 and *ret when the member is there and within its bounds, 0 when it is absent (lambda_settings.c).
+// `member` is what Lambda calls it in messages.
+MUST_CHECK int lambda_read_bounded(const json_t *input, const char *name, const char *member,
+                                   int64_t least, int64_t most, int64_t *ret, struct err *err);
+int lambda_null_member(struct err *err, const char *member); // one that must be there is not
+
 // ---- lists (lambda_list.c)
 #define LAMBDA_LIST_ITEMS 50 // of a page, unless MaxItems says otherwise
 struct lambda_listing {
@@ -153,7 +159,7 @@ struct lambda_function {
     int update_status; // enum function_update
     char *update_reason, *update_code;
     struct lambda_invoke_config *configs;
-    size_t config_count;
+    size_t config_count; // by qualifier
 
     struct lambda_line line;
     struct prepare_task prepare;
@@ -237,6 +243,9 @@ struct lambda_change {
 };
 struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_function *f,
                                         const char *name, struct lambda_call *call);
+// The same for a call that is answered with `status`, and change->answer when there is one.
+struct lambda_change *lambda_change_begin(struct lambda_call *call, struct lambda_function *f,
+                                          int status);
 void lambda_write(struct lambda_change *change);
 void lambda_change_free(struct lambda_change *change); // instead of lambda_write
 // `done` for changes whose answer is known before: change->status and change->answer (NULL: empty).
@@ -273,6 +282,11 @@ MUST_CHECK int lambda_config_read(struct api *api, const json_t *input, bool cre
 // FunctionConfiguration, a new reference. `qualified`: the ARN ends in the version.
 json_t *lambda_config_json(const struct lambda_function *f, const struct function *version,
                            bool qualified);
+// version->dead_letter, from what is kept of its configuration.
+void lambda_dead_letter_set(struct function *version);
+// A place that events and results can be sent to from here. `what`: "destination".
+MUST_CHECK int lambda_destination_check(struct api *api, struct str arn, const char *what,
+                                        struct err *err);
 // A qualifier as texts of requests have it: "$LATEST" or a number.
 bool lambda_is_version(struct str qualifier);
 char *lambda_arn(const struct lambda *lambda, const char *name, const char *qualifier);

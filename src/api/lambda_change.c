@@ -27,6 +27,15 @@ struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_fun
     return change;
 }
 
+struct lambda_change *lambda_change_begin(struct lambda_call *call, struct lambda_function *f,
+                                          int status)
+{
+    struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
+    change->status = status;
+    change->done = lambda_change_answer;
+    return change;
+}
+
 static void invoke_config_free(struct lambda_invoke_config *config)
 {
     if (config) {
@@ -152,6 +161,7 @@ static struct function *version_complete(const struct lambda_function *f,
     copy->reserved_concurrency = f->reserved;
     lambda_text_set(&copy->tags, f->tags);
     async_rules_set(&copy->async, &rules);
+    lambda_dead_letter_set(copy);
     return copy;
 }
 
@@ -248,9 +258,15 @@ static void config_remove(struct lambda_function *f, const char *qualifier)
 
 void lambda_invoke_config_put(struct lambda_function *f, struct lambda_invoke_config *config)
 {
+    size_t at = 0;
     config_remove(f, config->qualifier);
+    while (at < f->config_count && strcmp(f->configs[at].qualifier, config->qualifier) < 0) {
+        at++;
+    }
     f->configs = mem_grow(f->configs, (f->config_count + 1) * sizeof *f->configs);
-    f->configs[f->config_count++] = *config; // its texts move, too
+    memmove(&f->configs[at + 1], &f->configs[at], (f->config_count - at) * sizeof *f->configs);
+    f->configs[at] = *config; // its texts move, too
+    f->config_count++;
     *config = (struct lambda_invoke_config){0};
 }
 

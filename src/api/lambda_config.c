@@ -261,9 +261,30 @@ static int read_network(const json_t *input, struct err *err)
     return 0;
 }
 
-static int read_kept(const json_t *input, struct function *f, struct err *err)
+static int read_dead_letter(struct api *api, const json_t *input, struct err *err)
+{
+    struct str target = {0};
+    if (json_get_str(input, "DeadLetterConfig.TargetArn", &target, err) < 0) {
+        return wrong_type(err);
+    }
+    return target.size ? lambda_destination_check(api, target, "dead-letter target", err) : 0;
+}
+
+void lambda_dead_letter_set(struct function *version)
+{
+    CLEAN_JSON json_t *extra = NULL;
+    struct str target = {0};
+    if (version->extra && json_parse_object(str_of(version->extra), &extra, NULL) == 0) {
+        target = json_str(json_at(extra, "DeadLetterConfig.TargetArn"));
+    }
+    free(version->dead_letter);
+    version->dead_letter = target.size ? str_dup(target) : NULL;
+}
+
+static int read_kept(struct api *api, const json_t *input, struct function *f, struct err *err)
 {
     TRY(read_architectures(input, err));
+    TRY(read_dead_letter(api, input, err));
     TRY(read_network(input, err));
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
@@ -279,6 +300,9 @@ static int read_kept(const json_t *input, struct function *f, struct err *err)
     if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
         json_object_del(extra, "Network");
     }
+    if (json_str(json_at(extra, "DeadLetterConfig.TargetArn")).size == 0) {
+        json_object_del(extra, "DeadLetterConfig");
+    }
     CLEAN(buf_done) struct buf text = BUF_INIT(LAMBDA_DOCUMENT_MAX);
     json_write(extra, &text);
     lambda_text_set(&f->extra, json_object_size(extra) ? buf_text(&text) : NULL);
@@ -288,7 +312,6 @@ static int read_kept(const json_t *input, struct function *f, struct err *err)
 int lambda_config_read(struct api *api, const json_t *input, bool create, struct function *f,
                        struct err *err)
 {
-    (void)api;
     TRY(read_text(input, "Description", "description", 256, &f->description, err));
     TRY(read_role(input, create, f, err));
     TRY(read_number(input, "MemorySize", "memorySize", 128, 10240, &f->memory_mb, err));
@@ -297,7 +320,7 @@ int lambda_config_read(struct api *api, const json_t *input, bool create, struct
                     &f->ephemeral_mb, err));
     TRY(read_runtime(input, create, f, err));
     TRY(read_environment(input, f, err));
-    return read_kept(input, f, err);
+    return read_kept(api, input, f, err);
 }
 
 int lambda_check_revision(const json_t *input, const char *revision, struct err *err)

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is set for a function beside its code: reserved concurrency, what happens to asynchronous
-// invocations, tags, and the limits of the account.
+// What is set for a function beside its code: reserved concurrency, tags, and the limits of the account.
 #include "api/lambda.h"
 #include "base/clock.h"
 #include "core/identity.h"
-#include "format/arn.h"
 #include "format/uri.h"
 
 #define TAGS_MAX 50
 
-static int null_member(struct err *err, const char *member)
+int lambda_null_member(struct err *err, const char *member)
 {
     return err_aws(err, ERR_INVALID, "ValidationException",
                    "1 validation error detected: Value null at '%s' failed to satisfy constraint: "
@@ -27,8 +25,7 @@ static int out_of_range(struct err *err, const char *member, int64_t value, int6
                    (long long)(value < least ? least : most));
 }
 
-// 1 and *ret when the member is there and within its bounds, 0 when it is absent.
-static int read_bounded(const json_t *input, const char *name, const char *member, int64_t least,
+int lambda_read_bounded(const json_t *input, const char *name, const char *member, int64_t least,
                         int64_t most, int64_t *ret, struct err *err)
 {
     int64_t value = 0;
@@ -40,15 +37,6 @@ static int read_bounded(const json_t *input, const char *name, const char *membe
         *ret = value;
     }
     return rc;
-}
-
-static struct lambda_change *change_new(struct lambda_call *call, struct lambda_function *f,
-                                        int status)
-{
-    struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
-    change->status = status;
-    change->done = lambda_change_answer;
-    return change;
 }
 
 // ── reserved concurrency ──
@@ -67,13 +55,13 @@ int lambda_put_concurrency(struct lambda_call *call, struct err *err)
     struct lambda_function *f = NULL;
     int64_t reserved = 0;
     TRY(lambda_need(call, &f, err));
-    int rc = read_bounded(call->input, "ReservedConcurrentExecutions",
-                          "reservedConcurrentExecutions", 0, INT32_MAX, &reserved, err);
+    int rc = lambda_read_bounded(call->input, "ReservedConcurrentExecutions",
+                                 "reservedConcurrentExecutions", 0, INT32_MAX, &reserved, err);
     TRY(rc);
     if (rc == 0) {
-        return null_member(err, "reservedConcurrentExecutions");
+        return lambda_null_member(err, "reservedConcurrentExecutions");
     }
-    struct lambda_change *change = change_new(call, f, 200);
+    struct lambda_change *change = lambda_change_begin(call, f, 200);
     change->reserved = reserved;
     change->answer = concurrency_json(reserved);
     lambda_write(change);
@@ -93,160 +81,9 @@ int lambda_delete_concurrency(struct lambda_call *call, struct err *err)
 {
     struct lambda_function *f = NULL;
     TRY(lambda_need(call, &f, err));
-    struct lambda_change *change = change_new(call, f, 204);
+    struct lambda_change *change = lambda_change_begin(call, f, 204);
     change->reserved = -1;
     lambda_write(change);
-    return 0;
-}
-
-// ── asynchronous invocation ──
-
-static json_t *invoke_config_json(const struct lambda_function *f,
-                                  const struct lambda_invoke_config *config)
-{
-    CLEAN_MEM char *arn = lambda_arn(f->lambda, f->name, config->qualifier);
-    json_t *json = json_object(), *success = json_object(), *failure = json_object();
-    json_put(json, "LastModified", json_real((double)config->modified_ms / 1000));
-    json_put_str(json, "FunctionArn", str_of(arn));
-    if (config->retries >= 0) {
-        json_put_int(json, "MaximumRetryAttempts", config->retries);
-    }
-    if (config->event_age_s >= 0) {
-        json_put_int(json, "MaximumEventAgeInSeconds", config->event_age_s);
-    }
-    if (config->on_success) {
-        json_put_str(success, "Destination", str_of(config->on_success));
-    }
-    if (config->on_failure) {
-        json_put_str(failure, "Destination", str_of(config->on_failure));
-    }
-    json_put(json, "DestinationConfig",
-             json_pack("{s:o, s:o}", "OnSuccess", success, "OnFailure", failure));
-    return json;
-}
-
-static int read_destination(const json_t *input, const char *path, char **field, struct err *err)
-{
-    struct str text = {0};
-    struct arn arn;
-    struct err why = {0};
-    int rc = json_get_str(input, path, &text, err);
-    if (rc <= 0) {
-        return rc;
-    }
-    if (text.size > 0 && (arn_parse(text, &arn, &why) < 0 || !(str_eq(arn.service, STR("lambda")) ||
-                                                               str_eq(arn.service, STR("s3"))))) {
-        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
-                       "The destination " STR_FMT " is not one that is served here: give the ARN "
-                       "of a Lambda function or of an S3 bucket",
-                       STR_ARG(str_head(text, 200)));
-    }
-    free(*field);
-    *field = text.size ? str_dup(text) : NULL;
-    return 0;
-}
-
-static const char *qualifier_of(const struct lambda_call *call)
-{
-    return call->qualifier ? call->qualifier : "$LATEST";
-}
-
-static int config_read(const json_t *input, struct lambda_invoke_config *config, struct err *err)
-{
-    TRY(read_bounded(input, "MaximumRetryAttempts", "maximumRetryAttempts", 0, 2, &config->retries,
-                     err));
-    TRY(read_bounded(input, "MaximumEventAgeInSeconds", "maximumEventAgeInSeconds", 60, 21600,
-                     &config->event_age_s, err));
-    TRY(read_destination(input, "DestinationConfig.OnSuccess.Destination", &config->on_success,
-                         err));
-    return read_destination(input, "DestinationConfig.OnFailure.Destination", &config->on_failure,
-                            err);
-}
-
-static int no_config(const struct lambda_call *call, struct err *err)
-{
-    CLEAN_MEM char *arn = lambda_arn(call->api->lambda, call->name, qualifier_of(call));
-    return err_aws(err, ERR_NOT_FOUND, "ResourceNotFoundException",
-                   "The function %s doesn't have an EventInvokeConfig", arn);
-}
-
-// `before`: what stays where the request says nothing; NULL: nothing does.
-static int config_write(struct lambda_call *call, struct lambda_function *f,
-                        const struct lambda_invoke_config *before, struct err *err)
-{
-    struct lambda_change *change = change_new(call, f, 200);
-    struct lambda_invoke_config *config = NEW(struct lambda_invoke_config);
-    change->config = config;
-    config->qualifier = mem_dup(qualifier_of(call));
-    config->retries = before ? before->retries : -1;
-    config->event_age_s = before ? before->event_age_s : -1;
-    config->on_success = mem_dup(before ? before->on_success : NULL);
-    config->on_failure = mem_dup(before ? before->on_failure : NULL);
-    config->modified_ms = clock_wall_ms();
-    int rc = config_read(call->input, config, err);
-    if (rc < 0) {
-        lambda_change_free(change);
-        return rc;
-    }
-    change->answer = invoke_config_json(f, config);
-    lambda_write(change);
-    return 0;
-}
-
-int lambda_put_invoke_config(struct lambda_call *call, struct err *err)
-{
-    struct lambda_function *f = NULL;
-    struct function *version = NULL;
-    TRY(lambda_need(call, &f, err));
-    TRY(lambda_need_version(call, f, &version, err));
-    return config_write(call, f, NULL, err);
-}
-
-int lambda_update_invoke_config(struct lambda_call *call, struct err *err)
-{
-    struct lambda_function *f = NULL;
-    TRY(lambda_need(call, &f, err));
-    const struct lambda_invoke_config *before = lambda_config_find(f, str_of(qualifier_of(call)));
-    return before ? config_write(call, f, before, err) : no_config(call, err);
-}
-
-int lambda_get_invoke_config(struct lambda_call *call, struct err *err)
-{
-    struct lambda_function *f = NULL;
-    TRY(lambda_need(call, &f, err));
-    const struct lambda_invoke_config *config = lambda_config_find(f, str_of(qualifier_of(call)));
-    if (!config) {
-        return no_config(call, err);
-    }
-    CLEAN_JSON json_t *answer = invoke_config_json(f, config);
-    lambda_reply(call, 200, answer);
-    return 0;
-}
-
-int lambda_delete_invoke_config(struct lambda_call *call, struct err *err)
-{
-    struct lambda_function *f = NULL;
-    TRY(lambda_need(call, &f, err));
-    if (!lambda_config_find(f, str_of(qualifier_of(call)))) {
-        return no_config(call, err);
-    }
-    struct lambda_change *change = change_new(call, f, 204);
-    change->config_drop = mem_dup(qualifier_of(call));
-    lambda_write(change);
-    return 0;
-}
-
-int lambda_list_invoke_configs(struct lambda_call *call, struct err *err)
-{
-    struct lambda_function *f = NULL;
-    TRY(lambda_need(call, &f, err));
-    CLEAN_JSON json_t *answer = json_object();
-    json_t *list = json_array();
-    for (size_t i = 0; i < f->config_count; i++) {
-        json_array_append_new(list, invoke_config_json(f, &f->configs[i]));
-    }
-    json_put(answer, "FunctionEventInvokeConfigs", list);
-    lambda_reply(call, 200, answer);
     return 0;
 }
 
@@ -265,7 +102,7 @@ static json_t *tags_of(const struct lambda_function *f)
 static int tags_write(struct lambda_call *call, struct lambda_function *f, const json_t *tags)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(LAMBDA_DOCUMENT_MAX);
-    struct lambda_change *change = change_new(call, f, 204);
+    struct lambda_change *change = lambda_change_begin(call, f, 204);
     json_write(tags, &text);
     lambda_text_set(&change->tags, json_object_size(tags) ? buf_text(&text) : NULL);
     lambda_write(change);
@@ -306,7 +143,7 @@ int lambda_tag_resource(struct lambda_call *call, struct err *err)
     TRY(lambda_need(call, &f, err));
     TRY(json_get_object(call->input, "Tags", &more, err));
     if (!more) {
-        return null_member(err, "tags");
+        return lambda_null_member(err, "tags");
     }
     CLEAN_JSON json_t *tags = tags_of(f);
     json_object_update(tags, more);
@@ -330,7 +167,7 @@ int lambda_untag_resource(struct lambda_call *call, struct err *err)
             any = true;
         }
     }
-    return any ? tags_write(call, f, tags) : null_member(err, "tagKeys");
+    return any ? tags_write(call, f, tags) : lambda_null_member(err, "tagKeys");
 }
 
 int lambda_list_tags(struct lambda_call *call, struct err *err)

@@ -62,6 +62,7 @@ struct function {
     // Of the function, whatever the version:
     int64_t reserved_concurrency; // -1: none; shared by all versions
     struct async_rules async;
+    char *dead_letter; // ARN that gets the events it failed to handle, or NULL
 };
 
 struct function *function_new(void); // one reference, Lambda's defaults, strings NULL

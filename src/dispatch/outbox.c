@@ -25,12 +25,14 @@ struct ending {
     bool again; // to be retried at due_ms, else the row goes
     int64_t due_ms;
     struct destination destination; // of the result; empty when there is none
+    struct destination dead_letter; // the event itself, when it has failed; or empty
     struct bus_emitted emitted;
 };
 
 static void ending_free(struct ending *e)
 {
     destination_done(&e->destination);
+    destination_done(&e->dead_letter);
     bus_emitted_done(&e->emitted);
     job_free(e->job);
     free(e);
@@ -70,7 +72,8 @@ static int ending_run(struct store_task *task, struct db *db, struct err *err)
         return job_row_retry(db, e->job->row, (int64_t)e->job->attempt + 1, e->due_ms, err);
     }
     TRY(job_row_delete(db, e->job->row, err));
-    return destination_deliver(db, &e->destination, &e->emitted, err);
+    TRY(destination_deliver(db, &e->destination, &e->emitted, err));
+    return destination_deliver(db, &e->dead_letter, &e->emitted, err);
 }
 
 // A result that cannot be recorded (a full disk) is handled as if the job had never run: the row
@@ -137,6 +140,10 @@ void outbox_settle(struct lane *lane, struct job *job)
     if (!e->again && arn) {
         bool too_old = now_ms + d->options.retry_us / 1000 > job->created_ms + age_max_ms;
         destination_init(&e->destination, arn, d->options.region, job, condition_of(job, too_old),
+                         now_ms);
+    }
+    if (!e->again && !ok && job->function->dead_letter) {
+        dead_letter_init(&e->dead_letter, job->function->dead_letter, d->options.region, job,
                          now_ms);
     }
     d->settling++;

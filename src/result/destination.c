@@ -11,7 +11,8 @@
 #include "store/job.h"
 #include "store/object.h"
 
-#define RECORD_MAX (72u * 1024 * 1024)
+#define RECORD_MAX     (72u * 1024 * 1024)
+#define ERROR_TEXT_MAX 1024 // bytes of an error that go with a dead letter, as Lambda
 
 // A payload stands in the record as it is when it is JSON, else as a string.
 static void payload_add(struct buf *out, struct str payload)
@@ -61,9 +62,57 @@ void destination_init(struct destination *ret, const char *arn, const char *regi
     payload_add(&record, bytes_str(job->payload));
     response_add(&record, job);
     buf_add_char(&record, '}');
+    size_t size = record.size;
     *ret = (struct destination){
         .arn = mem_dup(arn),
+        .record_size = size,
         .record = buf_steal(&record),
+        .headers = mem_dup("Content-Type: application/json\n"),
+        .suffix = mem_dup(".json"),
+        .request_id = mem_dup(job->request_id.text),
+        .region = mem_dup(region),
+        .time_ms = now_ms,
+    };
+}
+
+// As a header can hold it: one line of ASCII.
+static void line_add(struct buf *out, struct str text)
+{
+    text = str_head(text, ERROR_TEXT_MAX);
+    for (size_t i = 0; i < text.size; i++) {
+        buf_add_char(out, text.at[i] >= ' ' && text.at[i] < 127 ? text.at[i] : '?');
+    }
+}
+
+// What Lambda tells a queue beside the message: RequestID, ErrorCode, ErrorMessage.
+static void error_add(struct buf *out, const struct job *job)
+{
+    CLEAN_JSON json_t *document = NULL;
+    struct str message = STR("The event was not handled in time.");
+    if (job->result.status != JOB_REFUSED &&
+        json_parse_object(bytes_str(job->result.payload), &document, NULL) >= 0) {
+        message = json_str(json_object_get(document, "errorMessage"));
+    }
+    buf_printf(out,
+               "Content-Type: application/json\nx-amz-meta-requestid: %s\n"
+               "x-amz-meta-errorcode: %d\nx-amz-meta-errormessage: ",
+               job->request_id.text, job->result.status == JOB_REFUSED ? 429 : 200);
+    line_add(out, message);
+    buf_add_char(out, '\n');
+}
+
+void dead_letter_init(struct destination *ret, const char *arn, const char *region,
+                      const struct job *job, int64_t now_ms)
+{
+    CLEAN(buf_done) struct buf headers = BUF_INIT(2 * ERROR_TEXT_MAX + 1024);
+    struct str event = bytes_str(job->payload);
+    error_add(&headers, job);
+    *ret = (struct destination){
+        .arn = mem_dup(arn),
+        .record = str_dup(event),
+        .record_size = event.size,
+        .headers = buf_steal(&headers),
+        .suffix = mem_dup(".event.json"),
         .request_id = mem_dup(job->request_id.text),
         .region = mem_dup(region),
         .time_ms = now_ms,
@@ -74,6 +123,8 @@ void destination_done(struct destination *d)
 {
     free(d->arn);
     free(d->record);
+    free(d->headers);
+    free(d->suffix);
     free(d->request_id);
     free(d->region);
     *d = (struct destination){0};
@@ -87,7 +138,7 @@ static int deliver_function(struct db *db, const struct destination *d,
     struct uuid request_id = uuid_new();
     struct job_row row = {
         .function = str_of(key),
-        .payload = str_of(d->record),
+        .payload = str_n(d->record, d->record_size),
         .request_id = str_of(request_id.text),
         .created_ms = d->time_ms,
         .due_ms = d->time_ms,
@@ -106,7 +157,7 @@ static int deliver_function(struct db *db, const struct destination *d,
 static int deliver_object(struct db *db, const struct destination *d, const struct arn_s3 *s3,
                           struct bus_emitted *emitted, struct err *err)
 {
-    struct str record = str_of(d->record);
+    struct str record = str_n(d->record, d->record_size);
     struct checksum sum;
     uint8_t md5[CHECKSUM_SIZE_MAX];
     checksum_init(&sum, CHECKSUM_MD5);
@@ -114,9 +165,9 @@ static int deliver_object(struct db *db, const struct destination *d, const stru
     size_t size = checksum_end(&sum, md5);
     char etag[2 * CHECKSUM_SIZE_MAX + 1] = "";
     hex_write(md5, size, etag);
-    CLEAN_MEM char *key = mem_printf(STR_FMT "%s.json", STR_ARG(s3->prefix), d->request_id);
+    CLEAN_MEM char *key = mem_printf(STR_FMT "%s%s", STR_ARG(s3->prefix), d->request_id, d->suffix);
     struct object_change change = {0};
-    int rc = object_put_small(db, s3->bucket, str_of(key), record, str_of(etag), "application/json",
+    int rc = object_put_small(db, s3->bucket, str_of(key), record, str_of(etag), str_of(d->headers),
                               d->time_ms, &change, err);
     struct bus_object_event event = {
         .name = "ObjectCreated:Put",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Destinations: where the result of an asynchronous job goes. A function's ARN gets an event of
 // its own; arn:aws:s3:::bucket/prefix gets an object prefix + request id + ".json". Either is
-// written in the transaction that ends the job.
+// written in the transaction that ends the job. A dead letter goes the same ways and is the event
+// itself, as ".event.json" with what went wrong as the object's metadata.
 #pragma once
 
 #include "bus/bus.h"
@@ -9,7 +10,10 @@
 
 struct destination { // a zeroed one is none
     char *arn;
-    char *record;     // Lambda's invocation record, version 1.0 (JSON)
+    char *record; // Lambda's invocation record, version 1.0 (JSON); or the event
+    size_t record_size;
+    char *headers;    // of an object: lines
+    char *suffix;     // of its key
     char *request_id; // of the job
     char *region;
     int64_t time_ms;
@@ -19,6 +23,8 @@ struct destination { // a zeroed one is none
 // "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency".
 void destination_init(struct destination *ret, const char *arn, const char *region,
                       const struct job *job, const char *condition, int64_t now_ms);
+void dead_letter_init(struct destination *ret, const char *arn, const char *region,
+                      const struct job *job, int64_t now_ms);
 void destination_done(struct destination *destination);
 
 // Store thread, in a task. A destination that does not exist (any more) does not fail the task:

@@ -207,18 +207,16 @@ int object_put(struct db *db, const struct object *object, const struct object_c
 }
 
 int object_put_small(struct db *db, struct str bucket, struct str key, struct str bytes,
-                     struct str etag, const char *content_type, int64_t now_ms,
-                     struct object_change *ret, struct err *err)
+                     struct str etag, struct str headers, int64_t now_ms, struct object_change *ret,
+                     struct err *err)
 {
-    char headers[160];
-    snprintf(headers, sizeof headers, "Content-Type: %s\n", content_type);
     struct object object = {
         .bucket = bucket,
         .key = key,
         .size = bytes.size,
         .data = bytes,
         .etag = etag,
-        .headers = str_of(headers),
+        .headers = headers,
         .modified_ms = now_ms,
     };
     return object_put(db, &object, NULL, ret, err);

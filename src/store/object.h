@@ -57,10 +57,10 @@ MUST_CHECK int object_get(struct db *db, struct str bucket, struct str key, bool
 MUST_CHECK int object_put(struct db *db, const struct object *object,
                           const struct object_condition *condition, struct object_change *ret,
                           struct err *err);
-// The same for a few bytes with a content type, as results have them; no blob is involved, the
-// entity tag (hexadecimal MD5) is the caller's. Whoever calls emits the event.
+// The same for a few bytes, as results have them, with headers as struct object has them; no blob is
+// involved, the entity tag (hexadecimal MD5) is the caller's. Whoever calls emits the event.
 MUST_CHECK int object_put_small(struct db *db, struct str bucket, struct str key, struct str bytes,
-                                struct str etag, const char *content_type, int64_t now_ms,
+                                struct str etag, struct str headers, int64_t now_ms,
                                 struct object_change *ret, struct err *err);
 // Removes it, in a task. ret->existed tells whether there was one. ERR_NOT_FOUND as NoSuchBucket.
 MUST_CHECK int object_delete(struct db *db, struct str bucket, struct str key, int64_t now_ms,

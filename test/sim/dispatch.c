@@ -153,6 +153,7 @@ static struct function *function_of(const struct plan *plan, int64_t reserved,
     f->state = state;
     f->async.on_success = mem_dup(plan->on_success);
     f->async.on_failure = mem_dup(plan->on_failure);
+    f->dead_letter = mem_dup(plan->on_failure ? "arn:aws:s3:::results/dead/" : NULL);
     return f;
 }
 
@@ -531,6 +532,9 @@ static void events_check(struct world *w)
         int row = map_get(&rows, str_of(event->request_id)) != NULL;
         int ended = object_there(w, "ok", event->request_id) +
                     object_there(w, "failed", event->request_id) + (event->sunk > 0);
+        CLEAN_MEM char *letter = mem_printf("%s.event", event->request_id);
+        HOLDS(object_there(w, "failed", event->request_id) == object_there(w, "dead", letter),
+              "%s failed without a dead letter, or did not and has one", event->request_id);
         HOLDS(event->acknowledged != event->rejected, "%s: the store did not say",
               event->request_id);
         HOLDS(ended + row <= 1, "%s of %s: %d ends, %d rows", event->request_id, event->plan->name,

@@ -175,6 +175,45 @@ static void test_to_bucket(void **state)
     job_free(job);
 }
 
+static void test_dead_letter(void **state)
+{
+    (void)state;
+    bucket_make("dead");
+    struct job *job = job_of("{\"a\": 1}");
+    job->result.status = JOB_FUNCTION_ERROR;
+    job->result.payload = bytes_new(STR("{\"errorMessage\":\"one\\nx-amz-meta-b: \u00e4\"}"));
+    CLEAN(destination_done) struct destination d = {0};
+    CLEAN(bus_emitted_done) struct bus_emitted emitted = {0};
+    dead_letter_init(&d, "arn:aws:s3:::dead/x-", "us-east-1", job, NOW_MS);
+    assert_int_equal(destination_deliver(db, &d, &emitted, &err), 0);
+    CLEAN_MEM char *key = mem_printf("x-%s.event.json", job->request_id.text);
+    struct object object = {0};
+    assert_int_equal(object_get(db, STR("dead"), str_of(key), true, &object, &err), 1);
+    assert_str_equal(object.data, "{\"a\": 1}"); // the event, byte by byte
+    assert_str_equal(object_header(&object, "x-amz-meta-requestid"), job->request_id.text);
+    assert_str_equal(object_header(&object, "x-amz-meta-errorcode"), "200");
+    assert_str_equal(object_header(&object, "x-amz-meta-errormessage"), "one?x-amz-meta-b: ??");
+    assert_null(object_header(&object, "x-amz-meta-b").at); // one line stays one
+    object_done(&object);
+    job_free(job);
+}
+
+// One that never ran, and one whose event is empty.
+static void test_dead_letter_of_nothing(void **state)
+{
+    (void)state;
+    function_make("g", "$LATEST");
+    struct job *job = job_of(NULL);
+    job->result.status = JOB_REFUSED;
+    CLEAN(destination_done) struct destination d = {0};
+    CLEAN(bus_emitted_done) struct bus_emitted emitted = {0};
+    dead_letter_init(&d, ARN("g"), "us-east-1", job, NOW_MS);
+    assert_non_null(strstr(d.headers, "x-amz-meta-errorcode: 429\n"));
+    assert_int_equal(destination_deliver(db, &d, &emitted, &err), 0);
+    assert_int_equal(emitted.count, 1);
+    job_free(job);
+}
+
 // A destination that is not there does not keep the job from ending.
 static void test_nowhere(void **state)
 {
@@ -212,8 +251,11 @@ static void test_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_success),     TEST(test_failure),   TEST(test_never_ran), TEST(test_not_json),
-        TEST(test_to_function), TEST(test_to_bucket), TEST(test_nowhere),   TEST(test_fails),
+        TEST(test_success),     TEST(test_failure),
+        TEST(test_never_ran),   TEST(test_not_json),
+        TEST(test_to_function), TEST(test_to_bucket),
+        TEST(test_nowhere),     TEST(test_fails),
+        TEST(test_dead_letter), TEST(test_dead_letter_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static void content_is_opened(void **state)
     bucket_make("b");
     struct object_change change = {0};
     assert_int_equal(object_put_small(db, STR("b"), STR("small"), STR("{}"), STR("md5"),
-                                      "application/json", 7000, &change, &err),
+                                      STR("Content-Type: application/json\n"), 7000, &change, &err),
                      0);
     CLEAN(object_content_done) struct object_content small = {.fd = -1};
     assert_int_equal(object_open(db, dir, STR("b"), STR("small"), &small, &err), 0);
