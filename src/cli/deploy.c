@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse deploy: package, buckets, role, functions, notifications, in this order, so that an event never finds
 // a function that is not there. The steps are deploy_package.c, deploy_role.c,
-// deploy_function.c and deploy_events.c.
+// deploy_function.c, deploy_events.c and deploy_http.c.
 #include "cli/deploy.h"
+#include "cli/http_api.h"
 #include "cli/hooks.h"
 #include "config/quantity.h"
 #include "format/json.h"
@@ -55,6 +56,7 @@ static int steps(struct deploy *deploy, struct err *err)
     TRY(deploy_layers(deploy, err));
     TRY(deploy_functions(deploy, err));
     TRY(deploy_notifications(deploy, err));
+    TRY(deploy_http(deploy, err));
     TRY(deploy_prune(deploy, err));
     TRY(deploy_layers_prune(deploy, err));
     if (!json_equal(deploy->state, deploy->next)) {
@@ -85,6 +87,7 @@ static void print_json(const struct deploy *deploy)
         json_put(functions, f->wanted->key, row);
     }
     json_put(object, "functions", functions);
+    json_put(object, "endpoints", json_incref(deploy->endpoints));
     if (deploy->service->ignored) {
         json_put_str(object, "ignored", str_of(deploy->service->ignored));
     }
@@ -104,6 +107,7 @@ static void print_result(const struct deploy *deploy, int64_t seconds)
     }
     printf("%s✔%s Service deployed to stack %s %s(%llds)%s\n\n", on, off, stack, dim,
            (long long)seconds, off);
+    endpoints_print(deploy->endpoints);
     printf("%sfunctions:%s\n", dim, off);
     for (size_t i = 0; i < deploy->count; i++) {
         const struct deploy_function *f = &deploy->functions[i];
@@ -131,6 +135,7 @@ static void deploy_done(struct deploy *deploy)
     free(deploy->layers);
     json_decref(deploy->state);
     json_decref(deploy->next);
+    json_decref(deploy->endpoints);
     remote_done(&deploy->remote);
 }
 
@@ -162,6 +167,7 @@ static int run(const struct args *args, struct err *err)
     terminal_notice("Deploying %s to stage %s %s(%s)%s\n", service->service, service->stage,
                     terminal_on(DIM, true), service->region, terminal_off(true));
     TRY(steps(&deploy, err));
+    TRY(endpoints_fetch(&deploy.remote, service, &deploy.endpoints, err));
     terminal_clear();
     if (args_has(args, "json")) {
         print_json(&deploy);

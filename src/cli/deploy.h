@@ -29,6 +29,7 @@ struct deploy {
     const struct args *args;
     const struct serverless *service;
     struct remote remote;
+    json_t *endpoints;    // in the end
     json_t *state, *next; // what the last deployment left (project.h), and what this one leaves
     struct deploy_function *functions;
     size_t count;
@@ -73,3 +74,9 @@ MUST_CHECK int deploy_notifications(struct deploy *deploy, struct err *err);
 // For rouse remove: takes away what notifies functions with these names (a JSON array).
 MUST_CHECK int notifications_remove(struct remote *remote, const char *bucket, const json_t *names,
                                     struct err *err);
+
+// Function URLs and APIs: routes of http and httpApi events.
+MUST_CHECK int deploy_http(struct deploy *deploy, struct err *err);
+// For rouse remove: the service's APIs. URLs go with their functions.
+MUST_CHECK int http_remove(struct remote *remote, const struct serverless *service,
+                           struct err *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse info: the project of this folder as the server has it or, elsewhere, the server itself.
+#include "cli/http_api.h"
 #include "cli/lambda_api.h"
 #include "cli/project.h"
 #include "base/mem.h"
@@ -125,6 +126,9 @@ static int print_project(const struct args *args, const struct serverless *servi
     json_put_str(object, "endpoint", str_of(remote->endpoint));
     json_put(object, "functions", functions);
     TRY(fetch_functions(service, remote, functions, err));
+    json_t *endpoints = NULL;
+    TRY(endpoints_fetch(remote, service, &endpoints, err));
+    json_put(object, "endpoints", endpoints);
     if (args_has(args, "json")) {
         cli_print_json(object);
         return 0;
@@ -133,6 +137,7 @@ static int print_project(const struct args *args, const struct serverless *servi
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         print_value(keys[i], json_object_get(object, keys[i]));
     }
+    endpoints_print(endpoints);
     printf("%sfunctions:%s\n", terminal_on(DIM, false), terminal_off(false));
     const char *key;
     json_t *row;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rouse remove: takes a deployment away: notifications first, so that nothing rouses what is going, then
+// rouse remove: takes a deployment away: APIs and notifications first, so that nothing rouses what is going, then
 // functions, then the bucket of packages. Buckets with people's objects stay.
 #include "cli/deploy.h"
 #include "cli/iam_api.h"
@@ -87,6 +87,7 @@ static int take_away(const struct serverless *service, struct remote *remote, js
     json_t *one;
     TRY(project_state_get(remote, service, &state, err));
     names_of(service, state, names, buckets);
+    TRY(http_remove(remote, service, err));
     json_array_foreach(buckets, i, one)
     {
         TRY(notifications_remove(remote, json_string_value(one), names, err));

@@ -216,6 +216,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     ret->tags = strings_of(provider, node, "tags");
     serverless_read_package(service->tree, tree_get(node, "package"), &ret->package);
     TRY(layers_read_function(service, provider, node, ret, err));
+    TRY(http_read_function(service, provider, node, ret, err));
     return read_events(service->tree, tree_get(node, "events"), ret, err);
 }
 
@@ -369,7 +370,9 @@ static int read_service(struct serverless *service, const struct tree_node *root
     serverless_read_package(service->tree, tree_get(root, "package"), &service->package);
     TRY(read_hooks(service, root, err));
     TRY(layers_read(service, root, err));
-    return read_functions(service, root, err);
+    TRY(read_functions(service, root, err));
+    http_read_apis(service, provider);
+    return 0;
 }
 
 // "functions" may be a list of maps, so that each can come from a file of its own: merged into one.
@@ -505,6 +508,7 @@ void serverless_free(struct serverless *service)
         json_decref(service->functions[i].tags);
     }
     layers_free(service);
+    http_free(service);
     json_decref(service->statements);
     free(service->ignored);
     free(service->unknown);

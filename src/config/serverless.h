@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/http.h"
 
 #include <jansson.h>
 
@@ -72,6 +73,9 @@ struct serverless_function {
     size_t bucket_count;
     struct serverless_layer_use *layers; // in the order in which they are laid over each other
     size_t layer_count;
+    struct serverless_route *routes; // events: http and httpApi
+    size_t route_count;
+    struct serverless_url url;
     struct serverless_package package;
 };
 
@@ -92,6 +96,7 @@ struct serverless {
     struct serverless_layer *layers;
     size_t layer_count;
     bool requirements_by_name; // only functions that name the layer of requirements get it
+    struct serverless_api apis[SERVERLESS_API_KINDS]; // see serverless_api_wanted
     struct serverless_hook *hooks;
     size_t hook_count;
     bool use_dotenv;

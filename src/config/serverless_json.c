@@ -122,6 +122,7 @@ static json_t *function_to_json(const struct serverless_function *f)
         }
         json_put(object, "s3", events);
     }
+    http_function_to_json(f, object);
     if (f->package.artifact || f->package.pattern_count || f->package.individually_given) {
         json_put(object, "package", package_to_json(&f->package));
     }
@@ -163,6 +164,7 @@ json_t *serverless_to_json(const struct serverless *service)
         }
         json_put(object, "hooks", hooks);
     }
+    http_to_json(service, object);
     put_text(object, "ignored", service->ignored);
     put_text(object, "unknown", service->unknown);
     return object;

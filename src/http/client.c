@@ -173,7 +173,7 @@ static void set_body(struct transfer *t)
         lib.curl_easy_setopt(t->curl, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0) {
+    if (strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0) {
         uint64_t size = t->call->body_in_fd ? t->call->body_size : t->call->body.size;
         lib.curl_easy_setopt(t->curl, CURLOPT_UPLOAD, 1L);
         lib.curl_easy_setopt(t->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);

@@ -24,7 +24,7 @@ struct http_call { // everything is borrowed until http_client_send returns
     const char *url;                   // sent as it is: dots and escapes stay
     const struct http_header *headers; // without Host and Content-Length
     size_t header_count;
-    struct str body; // of PUT and POST
+    struct str body; // of PUT, POST and PATCH
     int body_fd;     // with body_in_fd: a file from its beginning, body_size bytes
     bool body_in_fd;
     uint64_t body_size;
