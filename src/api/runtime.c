@@ -350,6 +350,10 @@ static int events_read(struct str body, int *ret, struct err *err)
     if (json_parse_object(body, &root, &why) < 0) {
         return err_aws(err, ERR_DENIED, "InvalidRequestFormat", "%s", why.text);
     }
+    if (json_array_size(json_object_get(root, "configurationKeys")) > 0) {
+        return err_aws(err, ERR_DENIED, "InvalidRequestFormat",
+                       "configurationKeys are deprecated; use environment variables instead");
+    }
     *ret = 0;
     json_array_foreach(json_object_get(root, "events"), i, item)
     {
@@ -412,11 +416,11 @@ static int run_extension_error(struct call *call, struct runtime_link *link, str
 static int run_unserved(struct call *call, struct runtime_link *link, struct err *err)
 {
     (void)link, (void)err;
-    call->replied = true;
-    http_reply_header(call->req, "Content-Type", "application/json");
-    http_reply(call->req, 202,
-               STR("{\"errorMessage\":\"Telemetry API is not supported\","
-                   "\"errorType\":\"Telemetry.NotSupported\"}\n"));
+    const char *what = str_eq(call->req->path, STR(LOGS_PATH)) ? "Logs" : "Telemetry";
+    char message[64], type[64];
+    snprintf(message, sizeof message, "%s API is not supported", what);
+    snprintf(type, sizeof type, "%s.NotSupported", what);
+    reply_error(call, 202, type, message);
     return 0;
 }
 

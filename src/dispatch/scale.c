@@ -5,6 +5,7 @@
 #include "dispatch/internal.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "observe/logs.h"
 
 #define START_LIMIT_US   (60 * 1000000ll) // an instance that is not ready by then never will be
 #define GRACE_US         100000 // a hungry function waits this long for a busy one's place
@@ -424,8 +425,20 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     drained_check(d);
 }
 
+static void on_said(void *ctx, const struct function *function, struct str text)
+{
+    struct dispatch *d = ctx;
+    CLEAN(buf_done) struct buf lines = BUF_INIT(text.size + 1);
+    buf_add_str(&lines, text);
+    if (text.size && text.at[text.size - 1] != '\n') {
+        buf_add_char(&lines, '\n');
+    }
+    logs_append(d->observe, str_of(function->name), loop_wall_ms(d->loop), buf_str(&lines));
+}
+
 const struct fleet_events dispatch_fleet_events = {
     .on_started = on_started,
     .on_result = on_result,
     .on_ended = on_ended,
+    .on_said = on_said,
 };

@@ -147,7 +147,7 @@ static int check_header(struct wire_message *m, const struct wire_header *header
                        le16toh(header->version), WIRE_VERSION);
     }
     uint32_t kind = le16toh(header->kind);
-    if (kind < WIRE_SPAWN || kind > WIRE_EXIT) {
+    if (kind < WIRE_SPAWN || kind > WIRE_STOP) {
         return err_set(err, ERR_PROTOCOL, "a message has the unknown kind %u", kind);
     }
     if (le32toh(header->body_size) != size - sizeof(*header) ||
@@ -446,6 +446,24 @@ int wire_get_exit(struct wire_message *m, struct wire_exit *ret, struct err *err
     TRY(get_str(m, &ended.message, err));
     TRY(wire_get_end(m, err));
     *ret = ended;
+    return 0;
+}
+
+void wire_put_stop(struct wire_message *m, const struct wire_stop *stop)
+{
+    put_u32(m, stop->at_once);
+}
+
+int wire_get_stop(struct wire_message *m, struct wire_stop *ret, struct err *err)
+{
+    TRY(want_kind(m, WIRE_STOP, err));
+    struct wire_stop stop = {0};
+    TRY(get_u32(m, &stop.at_once, err));
+    TRY(wire_get_end(m, err));
+    if (stop.at_once > 1) {
+        return err_set(err, ERR_PROTOCOL, "a stop of kind %u", stop.at_once);
+    }
+    *ret = stop;
     return 0;
 }
 

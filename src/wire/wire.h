@@ -9,6 +9,7 @@
 //     server ◄─WALLS+fd─── the child       WALLS: language runtimes, when their walls are up
 //     server ◄─RUNTIME+fd─ instance        RUNTIME: it listens there for the Lambda Runtime API
 //     server ◄─EXIT─────── instance        EXIT: the program that it ran has ended
+//     server ──STOP──────► instance        STOP: the program is to end; extensions have a moment
 //     server ──JOBS+fds──► instance        JOBS: one batch
 //     server ◄─READY────── instance        RESULT: the answer of one job of the batch
 //     server ◄─RESULT+fd── instance
@@ -41,7 +42,8 @@ enum wire_kind {
     WIRE_RESULT,
     WIRE_WALLS,
     WIRE_RUNTIME,
-    WIRE_EXIT
+    WIRE_EXIT,
+    WIRE_STOP
 };
 enum wire_role { WIRE_TEMPLATE = 1, WIRE_INSTANCE };
 
@@ -125,6 +127,14 @@ struct wire_exit {
 };
 void wire_put_exit(struct wire_message *m, const struct wire_exit *ended);
 MUST_CHECK int wire_get_exit(struct wire_message *m, struct wire_exit *ret, struct err *err);
+
+// To an instance with extensions: its program is to end, which it then tells by EXIT. It goes itself
+// when the last of them has gone, or when its channel is closed.
+struct wire_stop {
+    uint32_t at_once; // 1: killed; 0: asked to (SIGTERM)
+};
+void wire_put_stop(struct wire_message *m, const struct wire_stop *stop);
+MUST_CHECK int wire_get_stop(struct wire_message *m, struct wire_stop *ret, struct err *err);
 
 // Bytes that lie in the message, in a passed file descriptor, or nowhere.
 enum wire_place { WIRE_INLINE, WIRE_FD, WIRE_MISSING };

@@ -29,6 +29,8 @@ struct fleet_events {
     // were not answered are still the dispatcher's; those that it had not begun with may run
     // elsewhere as if nothing had been.
     void (*on_ended)(void *ctx, struct instance *instance, const char *reason);
+    // Whole lines that a process of the function has printed outside of any job.
+    void (*on_said)(void *ctx, const struct function *function, struct str text);
 };
 
 struct fleet {

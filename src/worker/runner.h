@@ -5,6 +5,7 @@
 //     runner_fleet.c    the dispatcher's table           runner_channel.c  batches, answers
 //     runner_start.c    asked for, tried twice, ready    runner_program.c  those that ask for jobs
 //     runner_stock.c    started before it is needed      runner_end.c      what becomes of its job
+//                                                        runner_farewell.c extensions, at the end
 //
 // Language runtimes are started twice before a job is told that they cannot be: as Lambda does, the
 // second time with the job waiting, and within the function's own time.
@@ -22,6 +23,7 @@
 struct runtime_link;
 
 enum runner_init { INIT_FIRST, INIT_FAILED, INIT_INVOKE, INIT_DONE };
+enum farewell { FAREWELL_NONE, FAREWELL_PROGRAM, FAREWELL_EXTENSIONS };
 
 struct runner {
     struct instance base;
@@ -39,6 +41,7 @@ struct runner {
     bool language;
     bool ending, kill_wanted;
     bool closed;               // it went by itself
+    size_t concurrency;        // jobs that it takes at once
     struct runtime_link *link; // of a program that asks for its jobs; NULL: it is sent JOBS
     struct bytes *init_log;    // for the first job
     uint64_t memory_max_kb;
@@ -51,6 +54,12 @@ struct runner {
     struct timer unsent;  // nor on_result
     struct timer limit;   // of the first start
     struct timer retry;   // on_started after that has failed
+
+    int farewell;                // enum farewell
+    const char *farewell_reason; // Lambda's: "spindown", "timeout", "failure"
+    int64_t farewell_until_us;
+    struct timer patience; // of the farewell
+    bool told;             // the dispatcher knows that it has ended
 };
 
 struct runner_fleet {
@@ -99,4 +108,14 @@ void runner_close(
 void runner_free(struct runner *r);
 void runner_gone(struct timer *timer);
 struct bytes *runner_log_take(struct runner *r); // what it has printed since the last time
+void runner_say(struct runner *r);               // that belongs to no job
 void runner_status_write(int status, char *out, size_t size); // in Lambda's words
+
+// ---- runner_farewell.c
+// Begins it, or goes on with it; false: the instance has no extensions, and needs none. `reason` is a
+// constant of Lambda's; `at_once`: its program is killed.
+bool runner_farewell(struct runner *r, const char *reason, bool at_once);
+void runner_farewell_exited(struct runner *r); // its program has
+void runner_farewell_over(struct runner *r);   // may free it
+void runner_farewell_read(struct runner *r);
+void runner_patience_due(struct timer *timer);

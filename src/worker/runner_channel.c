@@ -178,6 +178,10 @@ void runner_readable(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct runner *r = CONTAINER_OF(watch, struct runner, watch);
+    if (r->ending) {
+        runner_farewell_read(r);
+        return;
+    }
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_RESULT);
     for (int n = 0; n < WIRE_JOBS_MAX && !r->ending && watch->fd >= 0; n++) {

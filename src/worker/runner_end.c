@@ -43,6 +43,7 @@ void runner_free(struct runner *r)
     timer_stop(r->fleet->loop, &r->end);
     timer_stop(r->fleet->loop, &r->unsent);
     timer_stop(r->fleet->loop, &r->retry);
+    timer_stop(r->fleet->loop, &r->patience);
     bytes_unref(r->init_log);
     list_remove(&r->in_fleet);
     function_unref(r->function);
@@ -95,6 +96,33 @@ static void exit_reason(struct runner *r)
     }
 }
 
+void runner_say(struct runner *r)
+{
+    struct bytes *said = runner_log_take(r);
+    if (said) {
+        r->fleet->events.on_said(r->fleet->events.ctx, r->function, bytes_str(said));
+    }
+    bytes_unref(said);
+}
+
+// What is known of the job that was under way, if there was one.
+static void job_tell(struct runner *r, struct job *job)
+{
+    if (!job) {
+        return;
+    }
+    job->begun = job->begun || r->init != INIT_DONE; // it is told that there was no start
+    if (!job->result.log) {
+        job->result.log = runner_log_take(r);
+    }
+    if (!job->result.init_log) {
+        job->result.init_log = MOVE(r->init_log);
+    }
+    if (r->memory_max_kb) {
+        job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
+    }
+}
+
 void runner_gone(struct timer *timer)
 {
     struct runner *r = CONTAINER_OF(timer, struct runner, end);
@@ -113,21 +141,25 @@ void runner_gone(struct timer *timer)
         runner_init_failed(r, "Runtime.ExitError", reason, NULL);
         return;
     }
-    struct job *job = runner_job(r);
-    if (job && r->init != INIT_DONE) {
-        job->begun = true; // it is told that there was no start
-    }
-    if (job && !job->result.log) {
-        job->result.log = runner_log_take(r);
-    }
-    if (job && !job->result.init_log) {
-        job->result.init_log = MOVE(r->init_log);
-    }
-    if (job && r->memory_max_kb) {
-        job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
-    }
+    job_tell(r, runner_job(r));
+    runner_say(r);
+    r->batch = NULL;
+    r->told = true;
     r->fleet->events.on_ended(r->fleet->events.ctx, &r->base, r->reason);
-    runner_free(r);
+    if (r->farewell == FAREWELL_NONE) {
+        runner_free(r);
+    }
+}
+static void process_end(struct runner *r)
+{
+    r->farewell = FAREWELL_NONE;
+    timer_stop(r->fleet->loop, &r->patience);
+    loop_unwatch(r->fleet->loop, &r->watch);
+    fd_clean(&r->watch.fd);
+    r->watch.fd = -1;
+    if (r->pid_fd >= 0) {
+        pidfd_send_signal(r->pid_fd, SIGKILL, NULL, 0);
+    }
 }
 
 void runner_end(struct runner *r, const char *reason)
@@ -137,13 +169,11 @@ void runner_end(struct runner *r, const char *reason)
     }
     r->ending = true;
     snprintf(r->reason, sizeof r->reason, "%s", reason);
-    loop_unwatch(r->fleet->loop, &r->watch);
     timer_stop(r->fleet->loop, &r->limit);
     timer_stop(r->fleet->loop, &r->retry);
-    fd_clean(&r->watch.fd);
-    r->watch.fd = -1;
-    if (r->pid_fd >= 0) {
-        pidfd_send_signal(r->pid_fd, SIGKILL, NULL, 0);
+    const char *why = r->kill_wanted && runner_job(r) ? "timeout" : "failure";
+    if (r->closed || r->spare || !runner_farewell(r, why, true)) {
+        process_end(r);
     }
     timer_start(r->fleet->loop, &r->end, r->closed ? EXIT_WAIT_US : 0);
 }

@@ -10,8 +10,6 @@
 
 #include <sys/socket.h>
 
-#define SHUTDOWN_MS 2000 // that an extension may take, as Lambda
-
 static struct runner_fleet *fleet_of(const struct fleet *fleet)
 {
     return CONTAINER_OF(fleet, struct runner_fleet, base);
@@ -60,12 +58,9 @@ static void fleet_stop(struct fleet *fleet, struct instance *instance)
 {
     (void)fleet;
     struct runner *r = runner_of(instance);
-    if (r->link) {
-        runtime_link_shutdown(r->link, "spindown", clock_wall_ms() + SHUTDOWN_MS);
-    }
     if (r->watch.fd < 0) {
         runner_end(r, ""); // it has no process
-    } else {
+    } else if (!r->ending && !runner_farewell(r, "spindown", false)) {
         shutdown(r->watch.fd, SHUT_WR); // it reads the end of file, and goes
     }
 }

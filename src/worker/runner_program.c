@@ -30,8 +30,12 @@ static void on_init_failed(void *ctx, const char *type, struct bytes *document)
 static void on_extension_failed(void *ctx, const char *type)
 {
     struct runner *r = ctx;
+    if (r->init != INIT_DONE) {
+        runner_init_failed(r, type, "exit code 0", NULL);
+        return;
+    }
     snprintf(r->base.end_type, sizeof r->base.end_type, "%s", type);
-    runner_end(r, "Extension exited with error");
+    runner_end(r, "exit code 0");
 }
 
 // The largest of the processes below the one that we know.
@@ -88,7 +92,7 @@ int runner_runtime_take(struct runner *r, struct wire_message *m, struct err *er
     }
     struct runtime_link_events events = {
         r, on_ready, on_waiting, on_init_failed, on_answered, on_extension_failed};
-    r->link = runtime_link_new(r->fleet->loop, r->function, &events, r->fleet->api);
+    r->link = runtime_link_new(r->fleet->loop, r->function, r->concurrency, &events, r->fleet->api);
     if (r->spawn.stock && !r->spare) {
         runner_spare_begin(r); // it was needed before it had come so far
     }
@@ -101,6 +105,10 @@ int runner_exit_take(struct runner *r, struct wire_message *m, struct err *err)
     struct wire_exit ended = {0};
     TRY(wire_get_exit(m, &ended, err));
     char reason[sizeof r->reason], type[64];
+    if (r->farewell != FAREWELL_NONE) {
+        runner_farewell_exited(r);
+        return 0;
+    }
     if (ended.message.size) {
         snprintf(reason, sizeof reason, STR_FMT, STR_ARG(str_head(ended.message, 240)));
     } else {

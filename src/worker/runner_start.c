@@ -30,6 +30,15 @@ static void init_log_add(struct runner *r, const char *line)
     r->init_log = text.size ? bytes_take(&text) : NULL;
 }
 
+static void extensions_report(struct runner *r)
+{
+    CLEAN(buf_done) struct buf lines = BUF_INIT(16 * 1024);
+    if (r->link) {
+        runtime_link_extensions(r->link, &lines);
+    }
+    init_log_add(r, buf_text(&lines));
+}
+
 static int64_t init_us(const struct runner *r)
 {
     return clock_mono_us() - r->asked_us;
@@ -75,6 +84,7 @@ static void limit_due(struct timer *timer)
         runner_end(r, "nobody needed it");
         return;
     }
+    extensions_report(r);
     init_report(r, "timeout", "");
     init_give_up(r);
 }
@@ -100,6 +110,7 @@ void runner_init_failed(struct runner *r, const char *type, const char *message,
         runner_end(r, message);
         return;
     }
+    extensions_report(r);
     init_report(r, "error", type);
     if (r->init == INIT_FIRST) {
         bytes_unref(document);
@@ -159,6 +170,8 @@ struct runner *runner_new(struct runner_fleet *fleet, struct function *function)
     r->unsent.on_due = runner_unsent_due;
     r->limit.on_due = limit_due;
     r->retry.on_due = retry_due;
+    r->patience.on_due = runner_patience_due;
+    r->concurrency = 1;
     list_push_back(&fleet->runners, &r->in_fleet);
     return r;
 }
@@ -167,7 +180,7 @@ void runner_ready(struct runner *r)
 {
     bool first = r->init == INIT_FIRST;
     timer_stop(r->fleet->loop, &r->limit);
-    init_log_add(r, "");
+    extensions_report(r);
     cgroup_limit_cpu(r->group, (uint64_t)r->function->memory_mb << 20); // starting is free
     r->init = INIT_DONE;
     if (first) {

@@ -3,18 +3,20 @@
 // HTTP: who asks for the next event, who answers, and whether they may. The fleet gives it jobs and
 // hears of their ends; the API (api/runtime.c) gives it the words of the instance's programs.
 //
-//     INIT ──first `next`──► READY ──job given──► READY + job ──`next`──► BUSY
-//       │ init/error           ▲                                           │ response, error
-//       └──► FAILED            └───────────────────────────────────────────┘
+//     INIT ──first `next`──► READY ──job given, `next`──► job begun ──response, error──► answered
+//       │ init/error           └──shutdown──► ENDING
+//       └──► FAILED
 //
 // An event is handed out when the runtime and every extension that wants to hear of it wait for it.
+// One at a time, or as many as the function has said that its runtime takes (concurrency).
 #pragma once
 
 #include "core/job.h"
 #include "io/loop.h"
 
-#define RUNTIME_ANSWER_MAX (6 * 1024 * 1024 + 100) // bytes, as Lambda
-#define RUNTIME_STREAM_MAX (200 * 1024 * 1024)     // bytes of a streamed answer, as Lambda
+#define RUNTIME_CONCURRENCY_MAX 64
+#define RUNTIME_ANSWER_MAX      (6 * 1024 * 1024 + 100) // bytes, as Lambda
+#define RUNTIME_STREAM_MAX      (200 * 1024 * 1024)     // bytes of a streamed answer, as Lambda
 
 struct runtime_link;
 
@@ -37,17 +39,25 @@ struct runtime_api {
     void (*on_ended)(void *ctx, struct runtime_link *link);             // link is gone afterwards
 };
 
+// `concurrency`: how many jobs it may be given at once.
 struct runtime_link *runtime_link_new(struct loop *loop, struct function *function,
-                                      const struct runtime_link_events *events,
+                                      size_t concurrency, const struct runtime_link_events *events,
                                       const struct runtime_api *api);
 // Takes the listening socket. `extensions`: names that must register before the instance is ready.
 MUST_CHECK int runtime_link_listen(struct runtime_link *link, int fd, const struct str *extensions,
                                    size_t extension_count, struct err *err);
 void runtime_link_free(struct runtime_link *link); // NULL is fine; those who wait are forgotten
-// Extensions are told that the instance ends; false: there are none to be told.
-bool runtime_link_shutdown(struct runtime_link *link, const char *reason, int64_t deadline_ms);
+// The instance ends, for that reason (a constant): extensions are told, and have until then. No job is
+// the link's any more, and nothing is said to the fleet.
+void runtime_link_shutdown(struct runtime_link *link, const char *reason, int64_t deadline_ms);
+bool runtime_link_extended(const struct runtime_link *link); // by extensions that have registered
+// A line on each extension, as Lambda logs it once they are ready or have failed.
+void runtime_link_extensions(const struct runtime_link *link, struct buf *out);
 
-void runtime_link_give(struct runtime_link *link, struct job *job); // one at a time
+void runtime_link_give(struct runtime_link *link, struct job *job); // `concurrency` at once
+// The job is the caller's again, although the runtime may be at it; what it still says of it is taken
+// and dropped.
+void runtime_link_take_back(struct runtime_link *link, struct job *job);
 // A program that was started ahead of time (ROUSE_STOCK) may load its function now. Its bytes are
 // taken over.
 void runtime_link_begin(struct runtime_link *link, struct buf *config);
@@ -68,7 +78,7 @@ struct runtime_event {
 // called from inside the call that puts it here.
 struct runtime_waiter {
     void (*on_event)(struct runtime_waiter *waiter, const struct runtime_event *event);
-    struct runtime_waiter **place; // where it is known; NULL: it does not wait
+    struct list link; // where it is known
 };
 void runtime_waiter_stop(struct runtime_waiter *waiter); // safe when it does not wait
 
@@ -83,9 +93,6 @@ MUST_CHECK int runtime_link_next(struct runtime_link *link, struct runtime_waite
 // Rouse's own: waits until the function is needed.
 MUST_CHECK int runtime_link_await(struct runtime_link *link, struct runtime_waiter *waiter,
                                   struct err *err);
-// Whether an answer to this request would be taken now.
-MUST_CHECK int runtime_link_may_answer(const struct runtime_link *link, struct str request_id,
-                                       struct err *err);
 // The runtime begins to answer as it goes. 1: so does the job's submitter want it; the source is joined
 // to the job, and runtime_link_answer (with nothing) or _fail ends it. 0: it is wanted as a whole.
 MUST_CHECK int runtime_link_stream(struct runtime_link *link, struct str request_id,

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct wire_message m;
     struct err err = {0};
-    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % 8));
+    wire_message_init(&m, (enum wire_kind)(WIRE_SPAWN + data[0] % WIRE_STOP));
     buf_add(&m.body, data + 2, size - 2);
     m.fd_count = data[1] % 4;
     message = &m;
@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wire_walls walls;
     struct wire_runtime runtime;
     struct wire_exit ended;
+    struct wire_stop stop;
     switch (m.kind) {
     case WIRE_SPAWN:
         if (wire_get_spawn(&m, &spawn, &err) == 0) {
@@ -114,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_str(ended.message);
         }
         break;
+    case WIRE_STOP: (void)!wire_get_stop(&m, &stop, &err); break;
     }
     m.fd_count = 0; // there never were any
     wire_message_done(&m);

@@ -25,7 +25,6 @@
 
 #define RUNTIME_PORT 9001 // as Lambda
 #define EXTENSIONS   "/opt/extensions"
-#define FAREWELL_MS  800 // extensions may do something at the end; the server kills after a second
 #define NAME_SIZE    256
 
 struct instance {
@@ -33,12 +32,13 @@ struct instance {
     int api_fd; // listens for the Runtime API
     char api[32];
     struct plan plan;
-    pid_t program;
+    pid_t program; // 0: it has ended
     struct {
         char name[NAME_SIZE];
-        pid_t pid;
+        pid_t pid; // 0: it has ended
     } extensions[WIRE_EXTENSIONS_MAX];
-    uint32_t extension_count;
+    uint32_t extension_count, extensions_left;
+    bool stopping;
 };
 
 // ---- telling the server ----
@@ -72,13 +72,18 @@ static void send_runtime(struct instance *it)
     (void)!wire_send(it->fd, &m, &err);
 }
 
-static _Noreturn void end(struct instance *it, const struct wire_exit *how)
+static void send_exit(struct instance *it, const struct wire_exit *how)
 {
     struct err err = {0};
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_EXIT);
     wire_put_exit(&m, how);
     (void)!wire_send(it->fd, &m, &err);
+}
+
+static _Noreturn void end(struct instance *it, const struct wire_exit *how)
+{
+    send_exit(it, how);
     _exit(0); // process 1 of a pid namespace: the others are killed with it
 }
 
@@ -209,6 +214,7 @@ static void extensions_start(struct instance *it)
             CLEAN_MEM char *text = mem_printf("fork/exec %s: %s", path, go_error(error));
             fail(it, "Extension.LaunchError", text);
         }
+        it->extensions_left++;
     }
 }
 
@@ -236,19 +242,32 @@ static void runtime_start(struct instance *it, bool own_bootstrap)
 
 // ---- watching over them ----
 
-static void ended(struct instance *it, pid_t pid, int status, const struct rusage *used)
+// Extensions outlive the program for a moment, to say what they have to say.
+static void program_ended(struct instance *it, int status, const struct rusage *used)
 {
-    if (pid == it->program) {
-        end(it, &(struct wire_exit){.status = (uint32_t)status,
-                                    .memory_max_kb = (uint64_t)used->ru_maxrss});
+    struct wire_exit how = {.status = (uint32_t)status, .memory_max_kb = (uint64_t)used->ru_maxrss};
+    it->program = 0;
+    if (it->extensions_left == 0) {
+        end(it, &how);
     }
-    for (uint32_t i = 0; i < it->extension_count; i++) {
-        if (it->extensions[i].pid == pid) {
-            char text[64];
-            snprintf(text, sizeof text, WIFEXITED(status) ? "exit status %d" : "signal: %d",
-                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-            fail(it, "Extension.Crash", text);
-        }
+    send_exit(it, &how);
+}
+
+static void extension_ended(struct instance *it, int status)
+{
+    char text[64];
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    it->extensions_left--;
+    if (!it->stopping && it->program) {
+        snprintf(text, sizeof text,
+                 code == 0  ? "exit code 0"
+                 : code > 0 ? "exit status %d"
+                            : "signal: %d",
+                 code > 0 ? code : WTERMSIG(status));
+        fail(it, "Extension.Crash", text);
+    }
+    if (!it->program && it->extensions_left == 0) {
+        _exit(0);
     }
 }
 
@@ -257,27 +276,33 @@ static void reap(struct instance *it)
     struct rusage used;
     int status = 0;
     for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) {
-        ended(it, pid, status, &used);
-    }
-}
-
-// The server wants it to end. Extensions were told, and have a moment.
-static _Noreturn void farewell(struct instance *it)
-{
-    if (it->extension_count > 0) {
-        kill(-it->program, SIGTERM);
-        struct timespec limit = {.tv_nsec = FAREWELL_MS * 1000000l};
-        sigset_t set;
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        uint32_t left = it->extension_count;
-        while (left > 0 && sigtimedwait(&set, NULL, &limit) == SIGCHLD) {
-            for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;) {
-                left -= pid != it->program && left > 0;
+        if (pid == it->program) {
+            program_ended(it, status, &used);
+        }
+        for (uint32_t i = 0; i < it->extension_count; i++) {
+            if (it->extensions[i].pid == pid) {
+                it->extensions[i].pid = 0;
+                extension_ended(it, status);
             }
         }
     }
-    _exit(0);
+}
+
+// The server says two things: that the program is to stop, and by closing that it is over.
+static void channel_read(struct instance *it)
+{
+    struct err err = {0};
+    struct wire_stop stop;
+    CLEAN(wire_message_done) struct wire_message m;
+    wire_message_init(&m, WIRE_STOP);
+    int rc = wire_recv(it->fd, &m, &err);
+    if (rc != 1 || wire_get_stop(&m, &stop, &err) < 0) {
+        _exit(0);
+    }
+    it->stopping = true;
+    if (it->program) {
+        kill(-it->program, stop.at_once ? SIGKILL : SIGTERM);
+    }
 }
 
 static _Noreturn void watch(struct instance *it, int signal_fd)
@@ -292,7 +317,7 @@ static _Noreturn void watch(struct instance *it, int signal_fd)
             reap(it);
         }
         if (fds[0].revents) {
-            farewell(it); // it says nothing to us but that it closes
+            channel_read(it);
         }
     }
 }

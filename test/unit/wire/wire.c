@@ -134,6 +134,17 @@ static void runtimes_come_through(void **state)
     assert_int_equal(ended.status, 256);
     assert_int_equal(ended.memory_max_kb, 4096);
     assert_str(ended.type, "Extension.Crash");
+
+    struct wire_stop stop;
+    wire_message_reset(&p->out, WIRE_STOP);
+    wire_put_stop(&p->out, &(struct wire_stop){1});
+    pass(p);
+    assert_int_equal(wire_get_stop(&p->in, &stop, &p->err), 0);
+    assert_int_equal(stop.at_once, 1);
+    wire_message_reset(&p->out, WIRE_STOP);
+    wire_put_stop(&p->out, &(struct wire_stop){2});
+    pass(p);
+    assert_int_equal(wire_get_stop(&p->in, &stop, &p->err), ERR_PROTOCOL);
     assert_int_equal(wire_get_walls(&p->in, &(struct wire_walls){0}, &p->err), ERR_PROTOCOL);
 }
 
@@ -313,7 +324,7 @@ static void forged_headers_are_refused(void **state)
         case 0: bad.magic++; break;
         case 1: bad.version++; break;
         case 2: bad.kind = 0; break;
-        case 3: bad.kind = WIRE_EXIT + 1; break;
+        case 3: bad.kind = WIRE_STOP + 1; break;
         case 4: bad.body_size++; break;
         case 5: bad.fd_count++; break;
         default: size = 3; break;
