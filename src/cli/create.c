@@ -36,6 +36,7 @@ static const struct create_template templates[] = {
     {"aws-provided-c", "-f hello -d '{\"name\": \"you\"}'", NULL},
     {"aws-go", "-f hello -d '{\"name\": \"you\"}'", NULL},
     {"onnx-image-classifier", "-f classify -p picture.jpg", ""},
+    {"torch-image-classifier", "-f classify -p event.json", "layer/ml/model/model.pt"},
 };
 
 // What a template is filled in with: its own name stands for the project's, {{…}} for the rest.
@@ -204,8 +205,10 @@ static int write_files(const struct project *project, json_t *files, struct err 
     CLEAN_MEM char *prefix = mem_printf("%s/", project->template->name);
     for (size_t i = 0; i < embedded_count; i++) {
         struct str name = str_of(embedded_files[i].name);
-        if (str_starts(name, str_of(prefix))) {
-            name = str_skip(name, strlen(prefix));
+        bool ours = str_starts(name, str_of(prefix));
+        name = str_skip(name, strlen(prefix));
+        bool given = project->labels_file && str_eq(name, STR("labels.txt"));
+        if (ours && !given) {
             TRY(write_file(project, name, embedded_files[i].text, err));
             json_array_append_new(files, json_from_str(name));
         }
@@ -246,7 +249,7 @@ static void print_next_steps(const struct project *project)
 {
     printf("%s✔%s Project \"%s\" created in %s from template %s\n", terminal_on(GREEN, false),
            terminal_off(false), project->name, project->path, project->template->name);
-    if (project->template->model && !project->model_file) {
+    if (!project->model_file && project->template->model && !project->template->model[0]) {
         printf("\nPut your model there as %s/%s and, if it has classes, their names into\n"
                "labels.txt (see model.yaml). Then:\n",
                project->path, project->model);
@@ -274,7 +277,9 @@ static int run(const struct args *args, struct err *err)
     project.name = name ? mem_dup(name) : name_of_path(project.path);
     project.python = python_runtime();
     TRY(check_name(project.name, err));
-    if (project.model_file) {
+    if (project.template->model && project.template->model[0]) {
+        project.model = project.template->model;
+    } else if (project.model_file) {
         const char *slash = strrchr(project.model_file, '/');
         project.model = slash ? slash + 1 : project.model_file;
     }
@@ -303,7 +308,8 @@ const struct verb verb_create = {
                "- aws-nodejs: a function in JavaScript\n"
                "- aws-provided-c: a function in C, with nothing but libc\n"
                "- aws-go: a function in Go\n"
-               "- onnx-image-classifier: an ONNX model that classifies pictures, no code\n\n"
+               "- onnx-image-classifier: an ONNX model that classifies pictures, no code\n"
+               "- torch-image-classifier: a PyTorch model behind a few lines of Python\n\n"
                "With --model a model's project is ready for rouse deploy; without, it says where "
                "your model goes.\nFiles that are there already are never overwritten.",
     .options = options,

@@ -124,6 +124,7 @@ static int pip(const struct serverless *service, const struct serverless_require
     for (size_t i = 0; i < json_array_size(r->pip_args) && count + 1 < WORDS_MAX; i++) {
         words[count++] = json_string_value(json_array_get(r->pip_args, i));
     }
+    setenv("PIP_ROOT_USER_ACTION", "ignore", 0); // whose the cache is does not matter here
     terminal_notice("%sInstalling %s with %s -m pip%s", terminal_on(DIM, true), r->file, python,
                     terminal_off(true));
     CLEAN_MEM char *name = mem_printf("custom.pythonRequirements: %s -m pip", python);

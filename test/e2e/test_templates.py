@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `rouse create` writes works as it is: create, deploy, invoke, for each template whose tools are here."""
+import base64
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 from test_cli import FUNCTION, INVALID, Cli
+from torch_support import PYTHON, RUNTIMES, need_torch
 
 HELLO = {"aws-python3": ("python3",), "aws-nodejs": ("node",), "aws-provided-c": ("cc", "make"),
          "aws-go": ("go", "make")}
@@ -54,6 +59,32 @@ def test_create_deploy_invoke(cli, template):
     assert answer["Payload"]["requestId"] in answer["Log"] and "greeting" in answer["Log"]
     assert "No changes" in cli("deploy").out
     cli("remove")
+
+
+# A model that says which colour there is most of.
+COLOURS = """
+import sys, torch
+net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 3)).eval()
+net[2].weight.data, net[2].bias.data = torch.eye(3) * 5, torch.zeros(3)
+torch.jit.trace(net, torch.zeros(1, 3, 224, 224)).save(sys.argv[1])
+"""
+
+
+def test_torch_image_classifier(make_server, tmp_path):
+    need_torch()
+    cli = Cli(make_server(env={"ROUSE_RUNTIMES": RUNTIMES}), tmp_path)
+    subprocess.run([PYTHON, "-c", COLOURS, tmp_path / "colours.pt"], check=True)
+    cli.write("names.txt", "red\ngreen\nblue\n")
+    done = cli("create", "-t", "torch-image-classifier", "-p", "colours", "-m", "colours.pt", "-l", "names.txt")
+    assert "rouse invoke -f classify -p event.json" in done.out
+    cli.folder = cli.folder / "colours"
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 260), (10, 200, 30)).save(picture, "PNG")
+    cli.write("event.json", json.dumps({"image": base64.b64encode(picture.getvalue()).decode()}))
+    cli("deploy")
+    answer = cli.json("invoke", "-f", "classify", "-p", "event.json")["Payload"]
+    assert answer["label"] == "green" and answer["confidence"] > 0.9
+    assert (cli.folder / "labels.txt").read_text().startswith("red")
 
 
 def test_a_build_that_fails(cli):
