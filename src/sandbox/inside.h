@@ -22,6 +22,8 @@ struct space {      // where this process is
 bool space_privileged(void);
 pid_t space_fork(struct space *space, bool user, int *ret_error); // ret_error: why no namespaces
 void space_enter(struct space *space, const struct jail *jail, struct jail_report *report);
+// New namespaces, users as they are: private mounts, and no network unless it is open. 0 or -errno.
+int space_libraries(struct space *space, bool network_open);
 // Gives up root's identity, in a user namespace that owns nothing. After the root is built.
 void space_unprivilege(struct space *space, uid_t uid, struct jail_report *report);
 int space_listen(int port);  // in the new network; fd or -errno
@@ -33,6 +35,8 @@ void root_prepare(void); // once, in the process that forks others
 // Fails only when the function's own folders cannot be had; `nested`: in a root of ours already.
 MUST_CHECK int root_enter(const struct jail *jail, bool nested, struct jail_report *report,
                           struct err *err);
+// In a mount namespace of its own: all is read-only but /proc, a new /tmp and /dev/shm. 0 or -errno.
+int root_read_only(const char **ret_what);
 extern const char *const root_system[]; // what interpreters need, NULL-terminated: /usr, …
 extern const char *const root_etc[];    // names below /etc, NULL-terminated
 

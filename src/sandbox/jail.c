@@ -112,6 +112,17 @@ pid_t jail_fork(enum jail_role role)
     return 0;
 }
 
+int jail_libraries(bool network_open, struct err *err)
+{
+    const char *what = "namespaces";
+    if (here.off || !here.prepared) {
+        return 0;
+    }
+    int rc = space_libraries(&here.space, network_open);
+    rc = rc ? rc : root_read_only(&what);
+    return rc < 0 ? err_errno(err, ERR_DENIED, -rc, "no walls for libraries: %s", what) : 1;
+}
+
 static void calls_enter(const struct jail *jail)
 {
     enum calls_set set = jail->kind == JAIL_MODEL      ? CALLS_LOAD

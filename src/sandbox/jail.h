@@ -5,6 +5,7 @@
 // good enough is the server's to decide (--require-sandbox).
 //
 //     runtime's template   jail_prepare                           (our code only; it must fork)
+//        │ fork, jail_libraries              (of this machine, loaded before functions are)
 //        │ jail_fork(JAIL_TEMPLATE)          own pid namespace, with a pid 1 that reaps
 //     function's template  jail_enter(role JAIL_TEMPLATE)         (loads the function, forks)
 //        │ jail_fork(JAIL_INSTANCE)          again a pid namespace of its own, within the first
@@ -82,6 +83,13 @@ struct jail_report {
 // one takes a millisecond and loading one nothing. ROUSE_SANDBOX=off in the environment: no walls at
 // all, for tests of the walls; =required: jail_enter fails when one is missing.
 void jail_prepare(enum jail_kind kind);
+
+// For a process that loads libraries of this machine because a function was seen to, and then forks:
+// it may do no more than read. It has no network and a /tmp of its own, and every other file system is
+// read-only. That holds back what importing a library does by the way, not code that means harm; the
+// functions that are forked from it wall themselves in as ever. 1: done; 0: there are to be no walls;
+// ERR_DENIED: this machine denies them.
+MUST_CHECK int jail_libraries(bool network_open, struct err *err);
 
 // As fork(), into a pid namespace of its own where possible. The template's child is pid 2: what it
 // leaves behind is reaped by pid 1, and when it ends all end. -1 with errno.

@@ -16,6 +16,14 @@ int rouse_jail_fork(int template)
     return (int)jail_fork(template ? JAIL_TEMPLATE : JAIL_INSTANCE);
 }
 
+int rouse_jail_libraries(int network_open, char *report, size_t report_size)
+{
+    struct err err = {0};
+    int rc = jail_libraries(network_open != 0, &err);
+    snprintf(report, report_size, "%s", err.text);
+    return rc < 0 ? -1 : rc;
+}
+
 static int number_take(struct str value, uint64_t most, uint64_t *ret)
 {
     return str_to_u64(value, ret) && *ret <= most ? 0 : ERR_INVALID;

@@ -13,6 +13,9 @@ ROUSE_PUBLIC void rouse_jail_prepare(void);
 // As jail_fork; the caller does what its runtime wants done around a fork. template: 1 or 0.
 ROUSE_PUBLIC int rouse_jail_fork(int template);
 
+// As jail_libraries: 1, 0, or -1 and the report is why not.
+ROUSE_PUBLIC int rouse_jail_libraries(int network_open, char *report, size_t report_size);
+
 // As jail_enter. The configuration is lines NAME=VALUE:
 //     role=template|instance   package=FOLDER   layer=FOLDER (may repeat)   read=PATH (may repeat)
 //     tmp=BYTES   memory=BYTES   port=NUMBER   network=closed|open

@@ -137,14 +137,20 @@ static int etc_gather(struct root *root, const struct jail *jail)
     return rc;
 }
 
+// The host's /tmp, in a process that root_read_only has given another one.
+#define TMP_MOVED "/dev/shm/host-tmp"
+static bool tmp_moved;
+
 static int own_add(struct root *root, struct str from, const char *to, uint64_t attributes,
                    struct err *err)
 {
+    bool moved = tmp_moved && str_starts(from, STR("/tmp/"));
     CLEAN_MEM char *path = str_dup(from);
-    if (access(path, F_OK) < 0) {
+    CLEAN_MEM char *there = moved ? mem_printf(TMP_MOVED "%s", path + 4) : mem_dup(path);
+    if (access(there, F_OK) < 0) {
         return err_errno(err, ERR_NOT_FOUND, errno, "cannot show the function %s", path);
     }
-    int rc = tree_add(root, path, to ? to : path, MOUNT_ATTR_NODEV | attributes);
+    int rc = tree_add(root, there, to ? to : path, MOUNT_ATTR_NODEV | attributes);
     root->what = "its folders";
     return rc;
 }
@@ -393,6 +399,38 @@ static int build(struct root *root, const struct jail *jail, struct jail_report 
         rc = swap(root->fd);
     }
     return rc;
+}
+
+// A function's folders may lie in the host's /tmp, and its processes look for them.
+static int tmp_replace(void)
+{
+    CLEAN_FD int host =
+        open_tree(AT_FDCWD, "/tmp", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    int rc = host < 0 ? -errno
+                      : fs_attach(AT_FDCWD, "/dev/shm", "tmpfs", SHM_MAX, "1777", MOUNT_ATTR_NODEV);
+    if (rc == 0 && mkdir(TMP_MOVED, 0755) < 0) {
+        rc = -errno;
+    }
+    rc = rc ? rc : attach(host, AT_FDCWD, TMP_MOVED);
+    rc = rc ? rc : fs_attach(AT_FDCWD, "/tmp", "tmpfs", SHM_MAX, "1777", MOUNT_ATTR_NODEV);
+    tmp_moved = rc == 0;
+    return rc;
+}
+
+int root_read_only(const char **ret_what)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+    *ret_what = "read-only mounts";
+    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0) {
+        return -errno;
+    }
+    // What is forked writes there, to enter namespaces of its own.
+    attr = (struct mount_attr){.attr_clr = MOUNT_ATTR_RDONLY};
+    if (mount_setattr(AT_FDCWD, "/proc", 0, &attr, sizeof attr) < 0) {
+        return -errno;
+    }
+    *ret_what = "/tmp";
+    return tmp_replace();
 }
 
 int root_enter(const struct jail *jail, bool nested, struct jail_report *report, struct err *err)

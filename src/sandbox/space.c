@@ -100,16 +100,21 @@ static bool file_put(int folder, const char *path, const char *text)
     return fd >= 0 && write(fd, text, size) == (ssize_t)size;
 }
 
-static void users_map(struct space *space, struct jail_report *report)
+static bool ids_map(struct space *space, uid_t uid_inside, gid_t gid_inside)
 {
     char uids[48], gids[48];
-    snprintf(uids, sizeof uids, "%d %u 1\n", USER_INSIDE, space->uid);
-    snprintf(gids, sizeof gids, "%d %u 1\n", GROUP_INSIDE, space->gid);
-    if (!file_put(space->self, "uid_map", uids) || !file_put(space->self, "setgroups", "deny\n") ||
-        !file_put(space->self, "gid_map", gids)) {
+    snprintf(uids, sizeof uids, "%u %u 1\n", uid_inside, space->uid);
+    snprintf(gids, sizeof gids, "%u %u 1\n", gid_inside, space->gid);
+    space->mapped = true;
+    return file_put(space->self, "uid_map", uids) && file_put(space->self, "setgroups", "deny\n") &&
+           file_put(space->self, "gid_map", gids);
+}
+
+static void users_map(struct space *space, struct jail_report *report)
+{
+    if (!ids_map(space, USER_INSIDE, GROUP_INSIDE)) {
         report_miss(report, JAIL_USER, "user namespace", errno);
     }
-    space->mapped = true;
 }
 
 uid_t space_spare_uid(void)
@@ -205,6 +210,26 @@ static int unshare_all(struct jail_report *report)
         }
     }
     return made;
+}
+
+int space_libraries(struct space *space, bool network_open)
+{
+    int user = space->privileged ? 0 : CLONE_NEWUSER;
+    space->uid = geteuid();
+    space->gid = getegid();
+    CLEAN_FD int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (unshare(user | CLONE_NEWNS | CLONE_NEWIPC | (network_open ? 0 : CLONE_NEWNET)) < 0) {
+        return -errno;
+    }
+    if (user) {
+        space->self = self;
+        space->user_made = true;
+        bool mapped = ids_map(space, space->uid, space->gid);
+        int error = errno;
+        space->self = -1;
+        return mapped ? 0 : -error;
+    }
+    return 0;
 }
 
 void space_enter(struct space *space, const struct jail *jail, struct jail_report *report)

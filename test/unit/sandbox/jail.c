@@ -289,6 +289,45 @@ static int run_template(const struct place *p)
     return waited(pid);
 }
 
+// Loads libraries, then functions are forked from it.
+static int libraries_enter(const struct place *p)
+{
+    struct err err = {0};
+    int rc = jail_libraries(/* network_open */ false, &err);
+    WANT(rc == 1 || rc == ERR_DENIED);
+    CLEAN_MEM char *made = mem_printf("%s/made", p->out);
+    if (rc == 1) {
+        WANT(!can_write(made) && !can_write(p->package) && !can_write("/usr/rouse-test"));
+        WANT(can_read("/usr/bin/env") && can_write("/dev/null"));
+        WANT(can_write("/tmp/marker") && access(p->package, F_OK) < 0);
+    }
+    pid_t pid = jail_fork(JAIL_INSTANCE);
+    if (pid == 0) {
+        _exit(instance_enters(p, "/tmp/marker"));
+    }
+    WANT(waited(pid) == 0);
+    pid = jail_fork(JAIL_TEMPLATE);
+    if (pid == 0) {
+        _exit(template_enters(p));
+    }
+    return waited(pid);
+}
+
+static int run_libraries(const struct place *p)
+{
+    jail_prepare(JAIL_LANGUAGE);
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(libraries_enter(p));
+    }
+    return waited(pid);
+}
+
+static void libraries_only_read_and_their_forks_are_walled_in(void **state)
+{
+    in_child(run_libraries, *state);
+}
+
 static void instances_are_walled_in(void **state)
 {
     in_child(run_instance, *state);
@@ -648,6 +687,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(instances_are_walled_in),
         T(templates_and_their_instances_are_walled_in),
+        T(libraries_only_read_and_their_forks_are_walled_in),
         T(layers_lie_over_each_other),
         T(an_open_network_is_the_hosts),
         T(a_package_that_is_gone_is_said),
