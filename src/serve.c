@@ -211,6 +211,12 @@ static void leave(void *ctx, void *data)
     }
 }
 
+static void say(void *ctx, const struct function *f, struct str line)
+{
+    struct server *s = ctx;
+    logs_append(s->api.observe, str_of(f->name), clock_wall_ms(), line);
+}
+
 static void names_write(struct buf *out, const char *member, const char *names)
 {
     buf_printf(out, "\"%s\":[", member);
@@ -338,6 +344,8 @@ static void dispatch_up(struct server *s)
     struct template_options templates = {
         .adopt = adopt,
         .leave = leave,
+        .say = say,
+        .store = s->api.store,
         .cgroups = s->cgroups,
         .runner = runner,
         .idle_us = s->settings.template_idle_ms * 1000,

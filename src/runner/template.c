@@ -119,6 +119,9 @@ static int on_spawn(struct template *t, struct wire_message *in, int signal_fd, 
 {
     struct wire_spawn spawn;
     TRY(wire_get_spawn(in, &spawn, err));
+    if (spawn.role == WIRE_LIBRARIES) {
+        return err_set(err, ERR_PROTOCOL, "models have no libraries");
+    }
     if (t->package && spawn.role == WIRE_TEMPLATE) {
         wire_message_done(in);
         TRY(answer_spawned(t, 0, "a function's template makes instances only", err));

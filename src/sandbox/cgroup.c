@@ -57,7 +57,7 @@ struct cgroup {
     struct list link;
 };
 
-enum step_kind { STEP_MAKE, STEP_CPU, STEP_END };
+enum step_kind { STEP_MAKE, STEP_CPU, STEP_BACKGROUND, STEP_FOREGROUND, STEP_END };
 
 struct step {
     enum step_kind kind;
@@ -124,12 +124,13 @@ static char *group_dir(const struct cgroup *group, int hierarchy)
 static void limits_put(const struct cgroups *groups, const char *dir, int hierarchy,
                        uint64_t memory_size)
 {
+    bool memory = memory_size > 0;
     if (groups->v2) {
-        put_number(dir, "memory.max", memory_size);
-        put(dir, "memory.swap.max", "0");
+        (void)(memory && put_number(dir, "memory.max", memory_size));
+        (void)(memory && put(dir, "memory.swap.max", "0"));
         put(dir, "memory.oom.group", "1");
         put_number(dir, "pids.max", PIDS_MAX);
-    } else if (hierarchy == MEMORY) {
+    } else if (hierarchy == MEMORY && memory) {
         put_number(dir, "memory.limit_in_bytes", memory_size);
         put_number(dir, "memory.memsw.limit_in_bytes", memory_size); // not without swap accounting
     } else if (hierarchy == PIDS) {
@@ -180,6 +181,19 @@ static void limit_cpu(const struct step *step)
     }
 }
 
+// A hundredth and a five-hundredth of the usual share: the least that there is.
+static void weigh(const struct step *step)
+{
+    bool background = step->kind == STEP_BACKGROUND;
+    bool v2 = step->group->owner->v2;
+    CLEAN_MEM char *dir = group_dir(step->group, v2 ? 0 : CPU);
+    if (dir && v2) {
+        put_number(dir, "cpu.weight", background ? 1 : 100);
+    } else if (dir) {
+        put_number(dir, "cpu.shares", background ? 2 : 1024);
+    }
+}
+
 static void kill_all(const char *dir, bool v2)
 {
     if (v2 && put(dir, "cgroup.kill", "1") == 0) {
@@ -225,6 +239,8 @@ static void step_do(struct cgroups *groups, struct step *step)
     switch (step->kind) {
     case STEP_MAKE: make(step); break;
     case STEP_CPU: limit_cpu(step); break;
+    case STEP_BACKGROUND:
+    case STEP_FOREGROUND: weigh(step); break;
     case STEP_END: list_push_back(&groups->dying, &step->group->link); break;
     }
     free(step);
@@ -542,6 +558,13 @@ void cgroup_limit_cpu(struct cgroup *group, uint64_t memory_size)
 {
     if (group) {
         step_ask(group, STEP_CPU, 0, memory_size);
+    }
+}
+
+void cgroup_background(struct cgroup *group, bool background)
+{
+    if (group) {
+        step_ask(group, background ? STEP_BACKGROUND : STEP_FOREGROUND, 0, 0);
     }
 }
 

@@ -20,11 +20,13 @@ MUST_CHECK int cgroups_new(struct cgroups **ret, struct err *err);
 void cgroups_free(struct cgroups *groups);              // NULL is fine; all of them end
 const char *cgroups_kind(const struct cgroups *groups); // "cgroup v2"
 
-// A group with that much memory and at most 1024 processes, with the process in it soon. `groups`
-// NULL: NULL, which the functions below take.
+// A group with that much memory (0: unbounded) and at most 1024 processes, with the process in it soon.
+// `groups` NULL: NULL, which the functions below take.
 struct cgroup *cgroup_new(struct cgroups *groups, int pid, uint64_t memory_size);
 // From now on as much processor as Lambda gives to so much memory: 1,769 MB are one core.
 void cgroup_limit_cpu(struct cgroup *group, uint64_t memory_size);
+// What is in it gets the processor when nobody else wants it, or as everybody else again.
+void cgroup_background(struct cgroup *group, bool background);
 bool cgroup_out_of_memory(const struct cgroup *group);  // something in it was killed for that
 uint64_t cgroup_memory_max(const struct cgroup *group); // bytes at its peak, 0: unknown
 void cgroup_free(struct cgroup *group);                 // kills what is left in it

@@ -188,6 +188,8 @@ int function_qualifier_forget(struct db *db, struct str name, struct str qualifi
 
 int function_version_delete(struct db *db, struct str name, struct str version, struct err *err)
 {
+    TRY(delete_two(db, "DELETE FROM function_library WHERE name = ? AND version = ?", name, version,
+                   err));
     TRY(delete_two(db, "DELETE FROM function_version WHERE name = ? AND version = ?", name, version,
                    err));
     return function_qualifier_forget(db, name, version, err);
@@ -221,6 +223,7 @@ int function_delete(struct db *db, struct str name, struct err *err)
         "DELETE FROM function_invoke WHERE name = ?",
         "DELETE FROM function_url WHERE function = ?",
         "DELETE FROM function_alias WHERE name = ?",
+        "DELETE FROM function_library WHERE name = ?",
         "DELETE FROM function_version WHERE name = ?",
         "DELETE FROM function WHERE name = ?",
         "DELETE FROM job WHERE function = ?1 OR function GLOB ?1 || ':*'",

@@ -9,6 +9,7 @@
 #include "store/http_api.h"
 #include "store/job.h"
 #include "store/layer.h"
+#include "store/library.h"
 #include "store/notification.h"
 #include "store/object.h"
 #include "store/role.h"
@@ -17,8 +18,9 @@
 #include <stdio.h>
 
 static const char *const *const steps[] = {
-    job_ddl,  bucket_ddl,          object_ddl, upload_ddl,       notification_ddl, function_ddl,
-    role_ddl, function_layers_ddl, layer_ddl,  function_url_ddl, http_api_ddl,     alias_ddl,
+    job_ddl,      bucket_ddl, object_ddl,          upload_ddl, notification_ddl,
+    function_ddl, role_ddl,   function_layers_ddl, layer_ddl,  function_url_ddl,
+    http_api_ddl, alias_ddl,  library_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

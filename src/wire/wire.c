@@ -147,7 +147,7 @@ static int check_header(struct wire_message *m, const struct wire_header *header
                        le16toh(header->version), WIRE_VERSION);
     }
     uint32_t kind = le16toh(header->kind);
-    if (kind < WIRE_SPAWN || kind > WIRE_STOP) {
+    if (kind < WIRE_SPAWN || kind > WIRE_LEARNED) {
         return err_set(err, ERR_PROTOCOL, "a message has the unknown kind %u", kind);
     }
     if (le32toh(header->body_size) != size - sizeof(*header) ||
@@ -330,7 +330,7 @@ int wire_get_spawn(struct wire_message *m, struct wire_spawn *ret, struct err *e
     TRY(get_u32(m, &spawn.memory_mb, err));
     TRY(get_u32(m, &spawn.threads, err));
     TRY(wire_get_end(m, err));
-    if ((spawn.role != WIRE_TEMPLATE && spawn.role != WIRE_INSTANCE) || m->fd_count < 1 ||
+    if (spawn.role < WIRE_TEMPLATE || spawn.role > WIRE_LIBRARIES || m->fd_count < 1 ||
         m->fd_count > 3) {
         return err_set(err, ERR_PROTOCOL, "a spawn with role %u and %zu descriptors", spawn.role,
                        m->fd_count);
@@ -464,6 +464,21 @@ int wire_get_stop(struct wire_message *m, struct wire_stop *ret, struct err *err
         return err_set(err, ERR_PROTOCOL, "a stop of kind %u", stop.at_once);
     }
     *ret = stop;
+    return 0;
+}
+
+void wire_put_learned(struct wire_message *m, const struct wire_learned *learned)
+{
+    put_str(m, learned->modules);
+}
+
+int wire_get_learned(struct wire_message *m, struct wire_learned *ret, struct err *err)
+{
+    TRY(want_kind(m, WIRE_LEARNED, err));
+    struct wire_learned learned = {0};
+    TRY(get_str(m, &learned.modules, err));
+    TRY(wire_get_end(m, err));
+    *ret = learned;
     return 0;
 }
 

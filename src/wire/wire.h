@@ -10,6 +10,7 @@
 //     server ◄─RUNTIME+fd─ instance        RUNTIME: it listens there for the Lambda Runtime API
 //     server ◄─EXIT─────── instance        EXIT: the program that it ran has ended
 //     server ──STOP──────► instance        STOP: the program is to end; extensions have a moment
+//     server ◄─LEARNED──── template        LEARNED: the libraries that its function has loaded
 //     server ──JOBS+fds──► instance        JOBS: one batch
 //     server ◄─READY────── instance        RESULT: the answer of one job of the batch
 //     server ◄─RESULT+fd── instance
@@ -43,9 +44,14 @@ enum wire_kind {
     WIRE_WALLS,
     WIRE_RUNTIME,
     WIRE_EXIT,
-    WIRE_STOP
+    WIRE_STOP,
+    WIRE_LEARNED
 };
-enum wire_role { WIRE_TEMPLATE = 1, WIRE_INSTANCE };
+enum wire_role {
+    WIRE_TEMPLATE = 1, // of a function
+    WIRE_INSTANCE,
+    WIRE_LIBRARIES // a template of libraries, which functions and instances are forked from
+};
 
 // A received or to be sent message. Fds in `fds` are owned by the message when received (closed by
 // wire_message_done unless taken with wire_take_fd), borrowed when sending.
@@ -135,6 +141,13 @@ struct wire_stop {
 };
 void wire_put_stop(struct wire_message *m, const struct wire_stop *stop);
 MUST_CHECK int wire_get_stop(struct wire_message *m, struct wire_stop *ret, struct err *err);
+
+// Before its READY, from a template that was asked to tell ("learn" in its configuration).
+struct wire_learned {
+    struct str modules; // names, one a line, in the order in which they are to be loaded
+};
+void wire_put_learned(struct wire_message *m, const struct wire_learned *learned);
+MUST_CHECK int wire_get_learned(struct wire_message *m, struct wire_learned *ret, struct err *err);
 
 // Bytes that lie in the message, in a passed file descriptor, or nowhere.
 enum wire_place { WIRE_INLINE, WIRE_FD, WIRE_MISSING };

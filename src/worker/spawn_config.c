@@ -25,44 +25,59 @@ static char *log_stream(const struct function *f)
                       f->version, id.text, id.text + 9, id.text + 14, id.text + 19, id.text + 24);
 }
 
+static void variables(json_t *env, const char *const pairs[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        variable(env, pairs[i][0], pairs[i][1]);
+    }
+}
+
+// What the function sets itself, and what is the same for all functions.
+static json_t *environment_common(const struct function *f, const char *region,
+                                  const char *endpoint)
+{
+    const char *const pairs[][2] = {
+        {"LAMBDA_RUNTIME_DIR", "/var/runtime"},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"},
+        {"AWS_REGION", region},
+        {"AWS_DEFAULT_REGION", region},
+        {"AWS_ENDPOINT_URL", endpoint},
+        {"PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
+        {"LANG", "C.UTF-8"},
+        {"TZ", ":UTC"},
+        {"HOME", "/tmp"},
+    };
+    json_t *env = json_object();
+    CLEAN_JSON json_t *own = NULL;
+    if (f->environment && json_parse_object(str_of(f->environment), &own, NULL) >= 0) {
+        json_object_update(env, own);
+    }
+    variables(env, pairs, ARRAY_SIZE(pairs));
+    return env;
+}
+
 static json_t *environment_of(const struct function *f, const struct spawn_identity *who,
                               const char *group, const char *stream)
 {
-    json_t *env = json_object();
     char memory[16];
     snprintf(memory, sizeof memory, "%u", f->memory_mb);
     CLEAN_MEM char *execution = mem_printf("AWS_Lambda_%s", f->runtime);
     const char *const pairs[][2] = {
         {"_HANDLER", f->handler},
         {"LAMBDA_TASK_ROOT", f->package},
-        {"LAMBDA_RUNTIME_DIR", "/var/runtime"},
         {"AWS_LAMBDA_FUNCTION_NAME", f->name},
         {"AWS_LAMBDA_FUNCTION_VERSION", f->version},
         {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory},
         {"AWS_LAMBDA_LOG_GROUP_NAME", group},
         {"AWS_LAMBDA_LOG_STREAM_NAME", stream},
-        {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"},
         {"AWS_EXECUTION_ENV", execution},
-        {"AWS_REGION", who->region},
-        {"AWS_DEFAULT_REGION", who->region},
-        {"AWS_ENDPOINT_URL", who->endpoint},
         {"AWS_ACCESS_KEY_ID", who->access_key},
         {"AWS_SECRET_ACCESS_KEY", who->secret_key},
         {"AWS_SESSION_TOKEN", who->session_token},
-        {"PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
-        {"LANG", "C.UTF-8"},
-        {"TZ", ":UTC"},
-        {"HOME", "/tmp"},
+        {"ROUSE_STOCK", who->stock ? "1" : ""},
     };
-    json_t *own = NULL;
-    if (f->environment && json_parse_object(str_of(f->environment), &own, NULL) >= 0) {
-        json_object_update(env, own);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-        variable(env, pairs[i][0], pairs[i][1]);
-    }
-    variable(env, "ROUSE_STOCK", who->stock ? "1" : "");
-    json_decref(own);
+    json_t *env = environment_common(f, who->region, who->endpoint);
+    variables(env, pairs, ARRAY_SIZE(pairs));
     return env;
 }
 
@@ -79,6 +94,13 @@ static int64_t port_of(const char *endpoint)
     const char *colon = endpoint ? strrchr(endpoint, ':') : NULL;
     int64_t port = 0;
     return colon && str_to_i64(str_of(colon + 1), &port) ? port : 0;
+}
+
+// In a closed network the endpoint is on its loopback, wherever it is outside.
+static char *endpoint_inside(const char *endpoint, bool open)
+{
+    int64_t port = port_of(endpoint);
+    return open || !port ? mem_dup(endpoint) : mem_printf("http://127.0.0.1:%lld", (long long)port);
 }
 
 static json_t *jail_of(const struct function *f, int64_t port, bool open, bool grouped)
@@ -138,14 +160,11 @@ static void program_put(json_t *config, const struct function *f,
 void spawn_config_write(struct buf *out, const struct function *f,
                         const struct runtime_program *program, const struct spawn_identity *given)
 {
-    // Inside a closed network the endpoint is on its loopback, wherever it is outside.
     struct spawn_identity inside = *given, *who = &inside;
     bool open = network_open(f);
     int64_t port = port_of(given->endpoint);
-    CLEAN_MEM char *loopback = mem_printf("http://127.0.0.1:%lld", (long long)port);
-    if (!open && port) {
-        inside.endpoint = loopback;
-    }
+    CLEAN_MEM char *endpoint = endpoint_inside(given->endpoint, open);
+    inside.endpoint = endpoint;
     CLEAN_MEM char *group = mem_printf("/aws/lambda/%s", f->name);
     CLEAN_MEM char *stream = log_stream(f);
     CLEAN_MEM char *arn =
@@ -165,5 +184,24 @@ void spawn_config_write(struct buf *out, const struct function *f,
     if (program && !program->forks) {
         program_put(config, f, program);
     }
+    if (given->learn) {
+        json_put_bool(config, "learn", true);
+    }
+    json_write(config, out);
+}
+
+void spawn_config_libraries(struct buf *out, const struct function *f, const char *region,
+                            const char *endpoint, struct str modules)
+{
+    bool open = network_open(f);
+    CLEAN_MEM char *inside = endpoint_inside(endpoint, open);
+    CLEAN_JSON json_t *config = json_object();
+    json_t *names = json_array();
+    for (struct str rest = modules; rest.at && rest.size;) {
+        json_array_append_new(names, json_from_str(str_cut(&rest, '\n')));
+    }
+    json_put(config, "libraries", names);
+    json_put(config, "environment", environment_common(f, region, inside));
+    json_put_str(config, "network", open ? STR("open") : STR("closed"));
     json_write(config, out);
 }

@@ -13,21 +13,32 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#define LOADING_MAX_US (120 * 1000000ll) // a template that is not ready by then is stuck
+
 // ── life ──
 
-static struct map *map_of(struct template *t)
+// Its elder, which it was to take the place of, goes on in its place.
+static void place_leave(struct template *t)
 {
-    return t->function ? &t->owner->functions : &t->owner->roots;
+    struct map *map = &t->owner->at[t->level];
+    struct template *here = map_get(map, str_of(t->key));
+    if (here == t && t->elder) {
+        map_put(map, str_of(t->key), t->elder);
+    } else if (here == t) {
+        map_remove(map, str_of(t->key));
+    } else if (here && here->elder == t) {
+        here->elder = NULL;
+    }
 }
 
-// Closing its socket ends the process; whoever it was asked for sees its own socket closed.
+// Closing its socket ends the process.
 void template_free(struct template *t)
 {
     loop_unwatch(t->owner->loop, &t->watch);
     timer_stop(t->owner->loop, &t->idle);
     fd_clean(&t->watch.fd);
     doorway_close(&t->doorway);
-    cgroup_free(t->group);
+    template_leave(t);
     LIST_EACH(s, &t->spawnings, struct spawning, link)
     {
         if (s->spawn) {
@@ -36,9 +47,7 @@ void template_free(struct template *t)
         free(s->made);
         free(s);
     }
-    if (map_get(map_of(t), str_of(t->key)) == t) {
-        map_remove(map_of(t), str_of(t->key));
-    }
+    place_leave(t);
     function_unref(t->function);
     free(t->key);
     free(t);
@@ -47,9 +56,12 @@ void template_free(struct template *t)
 static void idle_due(struct timer *timer)
 {
     struct template *t = CONTAINER_OF(timer, struct template, idle);
-    bool needed = !t->function && t->owner->functions.count > 0;
+    struct templates *owner = t->owner;
+    size_t below = owner->at[TEMPLATE_FUNCTION].count + owner->at[TEMPLATE_LIBRARIES].count;
+    bool loading = !t->ready && loop_now_us(owner->loop) - t->born_us < LOADING_MAX_US;
+    bool needed = loading || (t->level == TEMPLATE_ROOT && below > 0);
     if (needed) {
-        timer_start(t->owner->loop, &t->idle, t->owner->options.idle_us);
+        timer_start(owner->loop, &t->idle, owner->options.idle_us);
     } else {
         template_free(t);
     }
@@ -63,16 +75,19 @@ void template_used(struct template *t)
 
 static void template_readable(struct watch *watch, uint32_t events);
 
-struct template *template_new(struct templates *owner, struct function *function, const char *key)
+struct template *template_new(struct templates *owner, enum template_level level,
+                              struct function *function, const char *key)
 {
     struct template *t = NEW(struct template);
     t->owner = owner;
+    t->level = level;
     t->function = function ? function_ref(function) : NULL;
     t->key = mem_dup(key);
     t->watch = (struct watch){.fd = -1, .on_ready = template_readable};
+    t->pid_fd = -1;
     t->idle.on_due = idle_due;
     list_init(&t->spawnings);
-    map_put(map_of(t), str_of(key), t);
+    t->elder = map_put(&owner->at[level], str_of(key), t);
     template_used(t);
     t->born_us = t->used_us;
     return t;
@@ -87,9 +102,12 @@ struct cgroup *templates_group(struct templates *owner, const struct function *f
 
 // ── what a template says ──
 
-static const char *name_of(const struct template *t)
+// What it is a template of, for messages. Heap.
+static char *name_of(const struct template *t)
 {
-    return t->function ? t->function->name : t->key;
+    return t->level == TEMPLATE_ROOT        ? mem_dup(t->key)
+           : t->level == TEMPLATE_LIBRARIES ? mem_printf("the libraries of %s", t->function->name)
+                                            : mem_dup(t->function->name);
 }
 
 // As we count: a template in a pid namespace of its own counts otherwise, and could say anything.
@@ -109,6 +127,14 @@ static int pid_of(int pid_fd)
     return 0;
 }
 
+// Loading is in nobody's way.
+static void group_make(struct template *t, int pid)
+{
+    t->group = t->level == TEMPLATE_LIBRARIES ? cgroup_new(t->owner->options.cgroups, pid, 0)
+                                              : templates_group(t->owner, t->function, pid);
+    cgroup_background(t->group, true);
+}
+
 static int spawned_take(struct template *t, struct wire_message *m, struct err *err)
 {
     struct wire_spawned spawned = {0};
@@ -120,13 +146,14 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
     list_remove(&s->link);
     struct spawn *spawn = s->spawn;
     CLEAN_MEM char *key = s->made;
+    struct template *made = key ? map_get(&t->owner->at[s->level], str_of(key)) : NULL;
     free(s);
     CLEAN_FD int pid_fd = wire_take_fd(m, 0);
-    struct template *made = key ? map_get(&t->owner->functions, str_of(key)) : NULL;
-    if (made && spawned.pid && !made->group) {
-        made->group = templates_group(t->owner, made->function, pid_of(pid_fd));
-    }
-    if (spawn) {
+    if (made && pid_fd >= 0 && made->pid_fd < 0) {
+        group_make(made, pid_of(pid_fd));
+        made->pid_fd = pid_fd;
+        pid_fd = -1;
+    } else if (spawn) {
         spawn->pending = NULL;
         int given = pid_fd;
         pid_fd = -1;
@@ -137,25 +164,58 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
     return 0;
 }
 
-static int message_take(struct template *t, struct wire_message *m, struct err *err)
+// Once, since nobody tries again: in the function's log.
+static void unforkable(struct template *t, struct str why)
+{
+    bool known = map_put(&t->owner->unforkable, str_of(t->key), t->owner);
+    if (!known && t->owner->options.say) {
+        bool libraries = t->level == TEMPLATE_LIBRARIES;
+        CLEAN_MEM char *line = mem_printf(
+            "Rouse.CannotFork: no template of %s: " STR_FMT "; instances load %s for themselves\n",
+            libraries ? "the libraries of this function" : "this function",
+            STR_ARG(str_head(why, 1024)), libraries ? "them" : "it");
+        t->owner->options.say(t->owner->options.ctx, t->function, str_of(line));
+    }
+}
+
+static int ready_take(struct template *t, struct wire_message *m, struct err *err)
 {
     struct wire_ready ready = {0};
-    if (m->kind == WIRE_SPAWNED) {
-        return spawned_take(t, m, err);
-    }
-    if (m->kind == WIRE_WALLS && t->function) {
-        return doorway_open(&t->doorway, t->owner, m, err);
-    }
     TRY(wire_get_ready(m, &ready, err));
     t->ready = !ready.error;
+    cgroup_background(t->group, false);
+    if (t->ready && t->elder) {
+        template_free(t->elder);
+    }
     if (t->function && str_eq(ready.error_type, STR("Rouse.CannotFork"))) {
-        map_put(&t->owner->unforkable, str_of(t->key), t->owner);
+        unforkable(t, ready.error_message);
     }
     if (ready.error) {
-        log_notice("%s: " STR_FMT ": " STR_FMT, name_of(t), STR_ARG(ready.error_type),
+        CLEAN_MEM char *name = name_of(t);
+        log_notice("%s: " STR_FMT ": " STR_FMT, name, STR_ARG(ready.error_type),
                    STR_ARG(ready.error_message));
     }
     return 0;
+}
+
+static int learned_take(struct template *t, struct wire_message *m, struct err *err)
+{
+    struct wire_learned learned = {0};
+    TRY(wire_get_learned(m, &learned, err));
+    return template_learned(t, learned.modules, err);
+}
+
+static int message_take(struct template *t, struct wire_message *m, struct err *err)
+{
+    switch (m->kind) {
+    case WIRE_SPAWNED: return spawned_take(t, m, err);
+    case WIRE_LEARNED: return learned_take(t, m, err);
+    case WIRE_WALLS:
+        return t->level == TEMPLATE_FUNCTION
+                   ? doorway_open(&t->doorway, t->owner, m, err)
+                   : err_set(err, ERR_PROTOCOL, "walls around what has none");
+    default: return ready_take(t, m, err);
+    }
 }
 
 static void template_readable(struct watch *watch, uint32_t events)
@@ -171,8 +231,9 @@ static void template_readable(struct watch *watch, uint32_t events)
     }
     rc = rc == 1 ? message_take(t, &m, &err) : rc == 0 ? ERR_LOST : rc;
     if (rc < 0) {
+        CLEAN_MEM char *name = name_of(t);
         if (err.code) {
-            log_warn("the template of %s is given up: %s", name_of(t), err.text);
+            log_warn("the template of %s is given up: %s", name, err.text);
         }
         template_free(t);
     }
@@ -188,79 +249,13 @@ void spawn_cancel(struct spawn *spawn)
     }
 }
 
-int templates_spawn(struct templates *owner, struct function *f, struct spawn *spawn,
-                    enum tier *ret_tier, int *ret_fd, int *ret_log_fd, struct err *err)
-{
-    CLEAN(runtime_program_done) struct runtime_program program = {0};
-    TRY(runtime_find(f->runtime, &program, err));
-    struct template *t = map_get(&owner->functions, str_of(f->revision));
-    if (t && loop_now_us(owner->loop) - t->born_us > CREDENTIALS_MS * 1000 / 2) {
-        template_free(t); // what it holds of credentials is getting old
-        t = NULL;
-    }
-    if (t && t->ready) {
-        *ret_tier = TIER_WARM;
-        template_used(t);
-    } else {
-        TRY(template_root(owner, &program, &t, err));
-        *ret_tier = t->ready && program.forks ? TIER_COOL : TIER_COLD;
-    }
-    return template_ask(t, WIRE_INSTANCE, f, &program, spawn, ret_fd, ret_log_fd, err);
-}
-
-int templates_make(struct templates *owner, struct function *f, struct err *err)
-{
-    if (map_get(&owner->functions, str_of(f->revision)) ||
-        map_get(&owner->unforkable, str_of(f->revision))) {
-        return 0;
-    }
-    CLEAN(runtime_program_done) struct runtime_program program = {0};
-    struct template *root = NULL;
-    TRY(runtime_find(f->runtime, &program, err));
-    TRY(template_root(owner, &program, &root, err));
-    if (!program.forks) {
-        return 0;
-    }
-    if (owner->functions.count >= (size_t)owner->options.functions_max) {
-        templates_relieve(owner);
-    }
-    struct template *t = template_new(owner, f, f->revision);
-    CLEAN_FD int log_fd = -1; // what a template prints while it loads is its instances' to print
-    int rc = template_ask(root, WIRE_TEMPLATE, f, &program, NULL, &t->watch.fd, &log_fd, err);
-    rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
-    if (rc < 0) {
-        template_free(t);
-    }
-    return rc;
-}
-
-void templates_drop(struct templates *owner, const struct function *f)
-{
-    map_remove(&owner->unforkable, str_of(f->revision));
-    struct template *t = map_get(&owner->functions, str_of(f->revision));
-    if (t) {
-        template_free(t);
-    }
-}
-
-bool templates_relieve(struct templates *owner)
-{
-    struct template *oldest = NULL;
-    size_t at = 0;
-    for (struct template *t; (t = map_next(&owner->functions, &at));) {
-        if (!oldest || t->used_us < oldest->used_us) {
-            oldest = t;
-        }
-    }
-    if (oldest) {
-        template_free(oldest);
-    }
-    return oldest != NULL;
-}
-
 int templates_count(const struct templates *owner)
 {
-    return (int)(owner->functions.count + owner->roots.count);
+    size_t count = 0;
+    for (int level = 0; level < TEMPLATE_LEVELS; level++) {
+        count += owner->at[level].count;
+    }
+    return (int)count;
 }
 
 struct templates *templates_new(struct loop *loop, const struct template_options *options)
@@ -271,6 +266,7 @@ struct templates *templates_new(struct loop *loop, const struct template_options
     owner->runner = mem_dup(options->runner ? options->runner : "rouse-runner");
     owner->region = mem_dup(options->region);
     list_init(&owner->children);
+    list_init(&owner->leaving);
     return owner;
 }
 
@@ -294,8 +290,14 @@ void templates_free(struct templates *owner)
     if (!owner) {
         return;
     }
-    all_free(&owner->functions);
-    all_free(&owner->roots);
+    for (int level = TEMPLATE_LEVELS; level-- > 0;) {
+        all_free(&owner->at[level]);
+    }
+    size_t at = 0;
+    for (char *key; (key = map_next(&owner->libraries_of, &at));) {
+        free(key);
+    }
+    map_done(&owner->libraries_of);
     map_done(&owner->unforkable);
     template_children_forget(owner);
     free(owner->runner);

@@ -2,11 +2,17 @@
 // Templates: warmed processes that instances are forked from, as a tree. The root of a runtime is
 // executed; a function's template is forked from the root and holds what the function holds.
 //
-//     rouse serve ──exec──► root (onnx) ──fork──► function template ──fork──► instance (warm)
-//                                └───────────────────fork──► instance (cool; cold when the root
-//                                                            had to be executed first)
+//     rouse serve ──exec──► root ──fork──► libraries ──fork──► function ──fork──► instance (warm)
+//                            │                 └─────────fork──► instance (cool)
+//                            └───────────────────────────fork──► instance (cool; cold when the root
+//                                                                had to be executed first)
 //
-// Roots and templates that nobody forked from for a while end by themselves.
+// Libraries are there for languages: those of this machine that a function was seen to import. One
+// template serves all functions with the same list. Functions whose processes cannot be forked (they
+// hold threads, say) are forked from it, and so is new code, before it has a template of its own.
+//
+// Templates are made in the background, after that a function was deployed or used. Those that nobody
+// forked from for a while end by themselves.
 #pragma once
 
 #include "core/function.h"
@@ -19,11 +25,13 @@ struct templates;
 struct spawn_identity;
 struct wire_message;
 struct cgroup;
+struct store;
 
 struct template_options {
     const char *runner; // path of rouse-runner
     int64_t idle_us;
-    int functions_max; // templates of functions; the longest unused goes first
+    int functions_max;   // templates of functions and libraries; the longest unused goes first
+    struct store *store; // where lists of libraries are kept; NULL: there are no such templates
     const char *region;
     // Fills in access_key, secret_key and session_token, good for CREDENTIALS_MS, for one process of
     // the function. The strings must live until the next call. NULL: processes have none.
@@ -32,6 +40,8 @@ struct template_options {
     // callee's for that doorway, NULL at first; given back by `leave` when it is not NULL.
     void (*adopt)(void *ctx, int fd, void **data);
     void (*leave)(void *ctx, void *data);
+    // A line for the function's log. Or NULL.
+    void (*say)(void *ctx, const struct function *f, struct str line);
     void *ctx;
     struct cgroups *cgroups; // borrowed; NULL: memory is bounded by rlimits
 };

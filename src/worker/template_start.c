@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "wire/wire.h"
+#include "sandbox/cgroup.h"
 #include "worker/spawn_config.h"
 #include "worker/template_internal.h"
 
@@ -34,29 +34,65 @@ static int pair_new(int pair[2], struct err *err)
     return 0;
 }
 
+static void child_free(struct child *child)
+{
+    loop_unwatch(child->owner->loop, &child->watch);
+    cgroup_free(child->group);
+    close(child->watch.fd);
+    list_remove(&child->link);
+    free(child);
+}
+
 static void child_ended(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct child *child = CONTAINER_OF(watch, struct child, watch);
     siginfo_t info;
     waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG);
-    loop_unwatch(child->owner->loop, watch);
-    close(watch->fd);
-    list_remove(&child->link);
-    free(child);
+    child_free(child);
 }
 
-static int child_watch(struct templates *owner, pid_t pid, struct err *err)
+static int child_watch(struct templates *owner, int pid_fd, struct cgroup *group, struct list *list,
+                       struct err *err)
 {
-    int fd = pidfd_open(pid, 0);
-    if (fd < 0) {
-        return err_errno(err, ERR_IO, errno, "cannot watch process %d", (int)pid);
-    }
     struct child *child = NEW(struct child);
     child->owner = owner;
-    child->watch = (struct watch){.fd = fd, .on_ready = child_ended};
-    list_push_back(&owner->children, &child->link);
+    child->group = group;
+    child->watch = (struct watch){.fd = pid_fd, .on_ready = child_ended};
+    list_push_back(list, &child->link);
     return loop_watch(owner->loop, &child->watch, EPOLLIN, err);
+}
+
+static int root_watch(struct templates *owner, pid_t pid, struct err *err)
+{
+    int fd = pidfd_open(pid, 0);
+    return fd < 0 ? err_errno(err, ERR_IO, errno, "cannot watch process %d", (int)pid)
+                  : child_watch(owner, fd, NULL, &owner->children, err);
+}
+
+void template_leave(struct template *t)
+{
+    struct templates *owner = t->owner;
+    if (t->pid_fd < 0) {
+        cgroup_free(t->group);
+        return;
+    }
+    if (!t->ready) { // it may never come to read that it is to end
+        pidfd_send_signal(t->pid_fd, SIGKILL, NULL, 0);
+    }
+    int count = 0;
+    LIST_EACH(child, &owner->leaving, struct child, link)
+    {
+        count++;
+    }
+    if (count >= owner->options.functions_max) {
+        int oldest = LIST_FIRST(&owner->leaving, struct child, link)->watch.fd;
+        pidfd_send_signal(oldest, SIGKILL, NULL, 0);
+    }
+    struct err err = {0};
+    if (child_watch(owner, t->pid_fd, t->group, &owner->leaving, &err) < 0) {
+        log_warn("a template is not waited for: %s", err.text);
+    }
 }
 
 // What a runtime is started with can be read by every function that runs in it, so the server's own
@@ -141,9 +177,9 @@ static int root_start(struct templates *owner, const struct runtime_program *pro
         close(pair[0]);
         return rc;
     }
-    struct template *t = template_new(owner, NULL, program->key);
+    struct template *t = template_new(owner, TEMPLATE_ROOT, NULL, program->key);
     t->watch.fd = pair[0];
-    rc = child_watch(owner, pid, err);
+    rc = root_watch(owner, pid, err);
     rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
     if (rc < 0) {
         template_free(t);
@@ -159,7 +195,7 @@ static int root_start(struct templates *owner, const struct runtime_program *pro
 int template_root(struct templates *owner, const struct runtime_program *program,
                   struct template **ret, struct err *err)
 {
-    *ret = map_get(&owner->roots, str_of(program->key));
+    *ret = map_get(&owner->at[TEMPLATE_ROOT], str_of(program->key));
     return *ret ? 0 : root_start(owner, program, ret, err);
 }
 
@@ -178,21 +214,21 @@ static int log_file(struct err *err)
 }
 
 static void config_write(const struct templates *owner, const struct function *f,
-                         const struct runtime_program *program, bool stock, struct buf *out)
+                         const struct runtime_program *program, struct spawn_identity *identity,
+                         struct buf *out)
 {
-    struct spawn_identity identity = {.region = owner->region,
-                                      .endpoint = owner->endpoint,
-                                      .stock = stock,
-                                      .grouped = owner->options.cgroups != NULL};
+    identity->region = owner->region;
+    identity->endpoint = owner->endpoint;
+    identity->grouped = owner->options.cgroups != NULL;
     if (owner->options.identify) {
-        owner->options.identify(owner->options.ctx, f, &identity);
+        owner->options.identify(owner->options.ctx, f, identity);
     }
-    spawn_config_write(out, f, program, &identity);
+    spawn_config_write(out, f, program, identity);
 }
 
 void templates_config(struct templates *owner, const struct function *f, struct buf *out)
 {
-    config_write(owner, f, NULL, false, out);
+    config_write(owner, f, NULL, &(struct spawn_identity){0}, out);
 }
 
 int64_t templates_idle_us(const struct templates *owner)
@@ -200,21 +236,25 @@ int64_t templates_idle_us(const struct templates *owner)
     return owner->options.idle_us;
 }
 
-static int config_file(const struct templates *owner, const struct function *f,
-                       const struct runtime_program *program, bool stock, struct err *err)
+static int config_file(const struct templates *owner, const struct template_order *order,
+                       struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
-    config_write(owner, f, program, stock, &text);
-    return wire_memfd("config", buf_str(&text), err);
+    struct spawn_identity identity = {.stock = order->spawn && order->spawn->stock,
+                                      .learn = order->learn};
+    if (order->role != WIRE_LIBRARIES) {
+        config_write(owner, order->f, order->program, &identity, &text);
+    }
+    return wire_memfd("config", text.size ? buf_str(&text) : order->libraries, err);
 }
 
-static void spawn_write(struct wire_message *m, enum wire_role role, const struct function *f,
-                        bool config)
+static void spawn_write(struct wire_message *m, const struct template_order *order)
 {
-    const char *fallback = config ? "" : "model.yaml";
+    const struct function *f = order->f;
+    const char *fallback = order->program->config ? "" : "model.yaml";
     struct wire_spawn spawn = {
-        .role = role,
-        .function = str_of(f->name),
+        .role = order->role,
+        .function = order->role == WIRE_LIBRARIES ? STR("libraries") : str_of(f->name),
         .package = str_of(f->package),
         .prepared = str_of(f->prepared ? f->prepared : ""),
         .handler = str_of(f->handler && *f->handler ? f->handler : fallback),
@@ -224,14 +264,27 @@ static void spawn_write(struct wire_message *m, enum wire_role role, const struc
     wire_put_spawn(m, &spawn);
 }
 
-int template_ask(struct template *from, uint32_t role, const struct function *f,
-                 const struct runtime_program *program, struct spawn *spawn, int *ret_fd,
+static void spawning_add(struct template *from, const struct template_order *order)
+{
+    struct spawning *s = NEW(struct spawning);
+    s->spawn = order->spawn;
+    if (order->made) {
+        s->made = mem_dup(order->made->key);
+        s->level = order->made->level;
+    }
+    if (order->spawn) {
+        order->spawn->pending = s;
+    }
+    list_push_back(&from->spawnings, &s->link);
+    template_used(from);
+}
+
+int template_ask(struct template *from, const struct template_order *order, int *ret_fd,
                  int *ret_log_fd, struct err *err)
 {
-    bool config = program->config;
+    bool config = order->program->config;
     CLEAN_FD int log_fd = config ? log_file(err) : -1;
-    CLEAN_FD int config_fd =
-        log_fd >= 0 ? config_file(from->owner, f, program, spawn && spawn->stock, err) : -1;
+    CLEAN_FD int config_fd = log_fd >= 0 ? config_file(from->owner, order, err) : -1;
     if (config && (log_fd < 0 || config_fd < 0)) {
         return err->code;
     }
@@ -239,7 +292,7 @@ int template_ask(struct template *from, uint32_t role, const struct function *f,
     TRY(pair_new(pair, err));
     CLEAN(wire_message_done) struct wire_message m;
     wire_message_init(&m, WIRE_SPAWN);
-    spawn_write(&m, role, f, config);
+    spawn_write(&m, order);
     m.fds[m.fd_count++] = pair[1]; // closed with the message
     if (config) {
         m.fds[m.fd_count++] = fcntl(log_fd, F_DUPFD_CLOEXEC, 0);
@@ -251,14 +304,7 @@ int template_ask(struct template *from, uint32_t role, const struct function *f,
         close(pair[0]);
         return rc;
     }
-    struct spawning *s = NEW(struct spawning);
-    s->spawn = spawn;
-    s->made = role == WIRE_TEMPLATE ? mem_dup(f->revision) : NULL;
-    if (spawn) {
-        spawn->pending = s;
-    }
-    list_push_back(&from->spawnings, &s->link);
-    template_used(from);
+    spawning_add(from, order);
     *ret_fd = pair[0];
     *ret_log_fd = log_fd;
     log_fd = -1;
@@ -267,10 +313,11 @@ int template_ask(struct template *from, uint32_t role, const struct function *f,
 
 void template_children_forget(struct templates *owner)
 {
-    LIST_EACH(child, &owner->children, struct child, link)
-    {
-        loop_unwatch(owner->loop, &child->watch);
-        close(child->watch.fd);
-        free(child);
+    struct list *const lists[] = {&owner->children, &owner->leaving};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        LIST_EACH(child, lists[i], struct child, link)
+        {
+            child_free(child);
+        }
     }
 }

@@ -79,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wire_runtime runtime;
     struct wire_exit ended;
     struct wire_stop stop;
+    struct wire_learned learned;
     switch (m.kind) {
     case WIRE_SPAWN:
         if (wire_get_spawn(&m, &spawn, &err) == 0) {
@@ -108,6 +109,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             for (uint32_t i = 0; i < runtime.extension_count; i++) {
                 check_str(runtime.extensions[i]);
             }
+        }
+        break;
+    case WIRE_LEARNED:
+        if (wire_get_learned(&m, &learned, &err) == 0) {
+            check_str(learned.modules);
         }
         break;
     case WIRE_EXIT:

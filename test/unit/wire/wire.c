@@ -148,6 +148,24 @@ static void runtimes_come_through(void **state)
     assert_int_equal(wire_get_walls(&p->in, &(struct wire_walls){0}, &p->err), ERR_PROTOCOL);
 }
 
+static void libraries_come_through(void **state)
+{
+    struct pair *p = *state;
+    wire_message_reset(&p->out, WIRE_LEARNED);
+    wire_put_learned(&p->out, &(struct wire_learned){STR("decimal\nurllib.request")});
+    pass(p);
+    struct wire_learned learned;
+    assert_int_equal(wire_get_learned(&p->in, &learned, &p->err), 0);
+    assert_str(learned.modules, "decimal\nurllib.request");
+    assert_int_equal(wire_get_ready(&p->in, &(struct wire_ready){0}, &p->err), ERR_PROTOCOL);
+
+    wire_message_reset(&p->out, WIRE_SPAWN);
+    p->out.fds[p->out.fd_count++] = p->fds[0];
+    wire_put_spawn(&p->out, &(struct wire_spawn){.role = WIRE_LIBRARIES + 1});
+    pass(p);
+    assert_int_equal(wire_get_spawn(&p->in, &(struct wire_spawn){0}, &p->err), ERR_PROTOCOL);
+}
+
 static void spawned_and_ready_come_through(void **state)
 {
     struct pair *p = *state;
@@ -324,7 +342,7 @@ static void forged_headers_are_refused(void **state)
         case 0: bad.magic++; break;
         case 1: bad.version++; break;
         case 2: bad.kind = 0; break;
-        case 3: bad.kind = WIRE_STOP + 1; break;
+        case 3: bad.kind = WIRE_LEARNED + 1; break;
         case 4: bad.body_size++; break;
         case 5: bad.fd_count++; break;
         default: size = 3; break;
@@ -400,6 +418,7 @@ int main(void)
         T(spawned_and_ready_come_through),
         T(walls_come_through),
         T(runtimes_come_through),
+        T(libraries_come_through),
         T(a_pid_without_its_pidfd_is_refused),
         T(jobs_come_through),
         T(results_come_through),
