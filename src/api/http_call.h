@@ -29,7 +29,10 @@ struct http_call {
     struct function *version; // a reference
     struct job *job;          // until it is submitted
     struct timer timer;       // front->timeout_ms
-    struct bytes *result;     // of the function; a reference
+    struct job *streaming;    // with http_stream_sink, until it is settled; else NULL
+    bool in_prelude, started; // of a stream: it is not complete yet; it has a reply that goes on
+    struct buf prelude;
+    struct bytes *result; // of the function; a reference
     struct http_answer answer;
     struct pool_work work; // what is large is built and parsed there
     int rc;
@@ -57,3 +60,11 @@ void http_fail_request(struct http_request *req, enum front_kind kind, enum http
 void http_fail(struct http_call *call, enum http_failure failure);
 void http_fail_auth(struct http_call *call, const struct err *err);
 void http_respond(struct http_call *call, const struct job *job);
+// The headers of call->answer and those that every reply has.
+void http_respond_headers(struct http_call *call);
+void http_respond_malformed(struct http_call *call); // call->err says it
+bool http_takes_reply(struct http_call *call);       // true when it is to be given now; once
+
+// ---- streams (http_stream.c): what a function streams, as it comes
+extern const struct job_sink http_stream_sink;
+void http_stream_settled(struct http_call *call, const struct job *job);

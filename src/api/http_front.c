@@ -50,6 +50,7 @@ void http_call_unref(struct http_call *call)
     front_free(call->front);
     buf_done(&call->body);
     buf_done(&call->payload);
+    buf_done(&call->prelude);
     http_answer_done(&call->answer);
     bytes_unref(call->result);
     function_unref(call->version);
@@ -313,6 +314,10 @@ static void submit(struct http_call *call)
     job->payload = call->payload.size ? bytes_take(&call->payload) : NULL;
     job->on_settled = settled;
     job->data = call;
+    if (call->front->stream) {
+        job->sink = &http_stream_sink;
+        call->streaming = job;
+    }
     call->refs++;
     dispatch_submit(call->api->dispatch, job);
     if (call->front->timeout_ms > 0) {
@@ -409,13 +414,24 @@ static void on_closed(struct http_request *req)
     struct http_call *call = req->data;
     call->req = NULL;
     timer_stop(call->api->loop, &call->timer);
+    if (call->streaming) {
+        job_stream_want(call->streaming); // the function goes on, to nobody
+    }
     http_call_unref(call);
+}
+
+static void on_room(struct http_request *req)
+{
+    const struct http_call *call = req->data;
+    if (call->streaming) {
+        job_stream_want(call->streaming);
+    }
 }
 
 const struct http_handler *front_serve(struct http_request *req, struct api *api,
                                        struct front *front)
 {
-    static const struct http_handler handler = {on_body, on_end, on_closed};
+    static const struct http_handler handler = {on_body, on_end, on_closed, on_room};
     struct http_call *call = NEW(struct http_call);
     struct err err = {0};
     uint64_t most = api->settings->invoke_size_max;

@@ -25,6 +25,7 @@ struct front { // heap texts, its own
     enum front_kind kind;
     char *function, *qualifier; // NULL: $LATEST
     bool iam;                   // requests are to be signed
+    bool stream;                // the answer goes to the client as it comes
     // Of an API:
     char *resource;     // its ARN for this request: what execute-api:Invoke is about
     char *source;       // its ARN for this route: who invokes the function

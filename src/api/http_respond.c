@@ -77,8 +77,7 @@ void http_fail_request(struct http_request *req, enum front_kind kind, enum http
     http_reply(req, failures[failure][kind].status, str_of(failures[failure][kind].body));
 }
 
-// True when the call is to be answered now.
-static bool takes_reply(struct http_call *call)
+bool http_takes_reply(struct http_call *call)
 {
     bool now = call->req && !call->replied;
     call->replied = true;
@@ -88,7 +87,7 @@ static bool takes_reply(struct http_call *call)
 
 void http_fail(struct http_call *call, enum http_failure failure)
 {
-    if (takes_reply(call)) {
+    if (http_takes_reply(call)) {
         http_fail_request(call->req, call->front->kind, failure, call->front->cors);
     }
 }
@@ -99,7 +98,7 @@ void http_fail_auth(struct http_call *call, const struct err *err)
     bool missing = strcmp(err_aws_name(err), "MissingAuthenticationTokenException") == 0;
     if (call->front->kind != FRONT_URL || missing) {
         http_fail(call, HTTP_FAIL_FORBIDDEN);
-    } else if (takes_reply(call)) {
+    } else if (http_takes_reply(call)) {
         if (call->front->cors) {
             http_cors_reply(call->req, call->front->cors);
         }
@@ -109,7 +108,7 @@ void http_fail_auth(struct http_call *call, const struct err *err)
 
 // ── answers ──
 
-static void malformed(struct http_call *call)
+void http_respond_malformed(struct http_call *call)
 {
     CLEAN_MEM char *line = mem_printf("[ERROR] RequestId: " STR_FMT " %s\n",
                                       STR_ARG(call->event.request_id), call->err.text);
@@ -127,7 +126,7 @@ static bool is_cors(const char *name)
 
 // Where the configuration speaks the function's own CORS headers are not sent; behind a REST API, where
 // functions make them themselves, theirs go before ours.
-static void reply_headers(struct http_call *call)
+void http_respond_headers(struct http_call *call)
 {
     const struct http_answer *a = &call->answer;
     const json_t *cors = call->front->cors;
@@ -150,14 +149,14 @@ static void bytes_free(void *arg)
 static void answer(struct http_call *call)
 {
     if (call->rc < 0) {
-        malformed(call);
+        http_respond_malformed(call);
         return;
     }
-    if (!takes_reply(call)) {
+    if (!http_takes_reply(call)) {
         return;
     }
     struct http_answer *a = &call->answer;
-    reply_headers(call);
+    http_respond_headers(call);
     if (a->body.size == 0) {
         http_reply(call->req, a->status, STR(""));
     } else if (a->kept.size) {
@@ -201,6 +200,10 @@ static enum http_failure refusal(const struct err *err)
 void http_respond(struct http_call *call, const struct job *job)
 {
     const struct job_result *result = &job->result;
+    if (call->streaming) {
+        http_stream_settled(call, job);
+        return;
+    }
     if (!call->req || call->replied) {
         return;
     }

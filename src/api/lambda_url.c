@@ -468,6 +468,7 @@ const struct http_handler *lambda_url_route(struct http_request *req, struct api
     front->function = mem_dup(url->function);
     front->qualifier = mem_dup(url->qualifier);
     front->iam = strcmp(url->auth, "AWS_IAM") == 0;
+    front->stream = strcmp(url->mode, "RESPONSE_STREAM") == 0;
     front->cors = json_incref(url->cors);
     front->id = mem_dup(url->id);
     front->domain = front_domain(req, url->id, "lambda-url", api->settings->region);

@@ -262,6 +262,21 @@ int http_answer_parse(struct str payload, enum http_answer_format format, struct
     return malformed(err, "must be an object with \"statusCode\"", json);
 }
 
+int http_answer_prelude(struct str text, struct http_answer *ret, struct err *err)
+{
+    CLEAN_JSON json_t *json = NULL;
+    struct err why = {0};
+    ret->status = 200;
+    if (json_parse_object(text, &json, &why) < 0) {
+        return err_set(err, ERR_INVALID, "malformed answer: its prelude: %s", why.text);
+    }
+    TRY(json_object_get(json, "statusCode") ? status_read(ret, json, err) : 0);
+    TRY(headers_read(ret, json, err));
+    TRY(cookies_read(ret, json, err));
+    bool typed = has_header(ret, STR("Content-Type"), (struct str){0});
+    return typed ? 0 : header_add(ret, STR("Content-Type"), STR("application/octet-stream"), err);
+}
+
 void http_answer_done(struct http_answer *a)
 {
     for (size_t i = 0; i < a->header_count; i++) {

@@ -43,4 +43,9 @@ struct http_answer { // zeroed before the first use
 // is to live as long as the answer.
 MUST_CHECK int http_answer_parse(struct str payload, enum http_answer_format format,
                                  struct http_answer *ret, struct err *err);
+// What goes before a streamed body: {"statusCode", "headers", "cookies"}, all of which may be missing.
+// There is always a Content-Type; the answer has no body.
+#define HTTP_ANSWER_PRELUDE_TYPE "application/vnd.awslambda.http-integration-response"
+#define HTTP_ANSWER_PRELUDE_MAX  (64 * 1024)
+MUST_CHECK int http_answer_prelude(struct str json, struct http_answer *ret, struct err *err);
 void http_answer_done(struct http_answer *answer);

@@ -107,6 +107,9 @@ MUST_CHECK int http_stream_write(struct http_request *req, struct str piece, str
 // waits has been sent (not if the client goes away first).
 bool http_stream_full(struct http_request *req);
 void http_stream_end(struct http_request *req);
+// The same for a reply that cannot be completed: the connection is closed without the end of the body,
+// so that the client knows.
+void http_stream_break(struct http_request *req);
 // The same after a last piece, which is taken whatever waits.
 void http_stream_finish(struct http_request *req, struct str last);
 

@@ -203,7 +203,7 @@ static ssize_t stream_read(void *ctx, uint64_t at, char *out, size_t room)
     (void)at;
     struct request *r = ctx;
     size_t size = r->waiting.size - r->sent;
-    if (r->gone) {
+    if (r->gone || (size == 0 && r->stream_broken)) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
     if (size == 0 && r->stream_ended) {
@@ -280,6 +280,12 @@ void http_stream_end(struct http_request *req)
     if (r->phase == REQUEST_SENDING) {
         request_resume(r);
     }
+}
+
+void http_stream_break(struct http_request *req)
+{
+    request_of(req)->stream_broken = true;
+    http_stream_end(req);
 }
 
 void http_stream_finish(struct http_request *req, struct str last)

@@ -55,7 +55,7 @@ struct request {
     bool gone;      // the client, or the connection, is no more
     bool replied;
     bool paused; // the body is to wait
-    bool stream, stream_ended;
+    bool stream, stream_ended, stream_broken;
     bool full;        // somebody waits for room in the stream
     bool watched;     // its client is
     uint64_t dropped; // bytes of the body that nobody wanted

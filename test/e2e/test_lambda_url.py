@@ -157,6 +157,27 @@ def test_url_outlives_a_kill_and_goes_with_its_function(rouse):
     assert fails(lam.get_function_url_config, FunctionName=name)[1] == 404
 
 
+def test_aliases_have_urls_of_their_own(server):
+    lam = server.client("lambda")
+    name = make_function(server)
+    lam.publish_version(FunctionName=name)
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    made = lam.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
+    assert made["FunctionArn"].endswith(f":{name}:live")
+    identifier = made["FunctionUrl"].split("//")[1].split(".")[0]
+    other = make_url(server, name)
+    assert send(server, at(identifier), "POST", b"1").status == 403  # its policy is its own, too
+    lam.add_permission(FunctionName=name, Qualifier="live", StatementId="url", Principal="*",
+                       Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    assert send(server, at(identifier), "POST", b"1").text == "1"
+    listed = lam.list_function_url_configs(FunctionName=name)["FunctionUrlConfigs"]
+    assert len(listed) == 2
+    assert len(lam.list_function_url_configs(FunctionName=name, MaxItems=1)["FunctionUrlConfigs"]) == 1
+    lam.delete_alias(FunctionName=name, Name="live")
+    assert send(server, at(identifier), "POST", b"1").json == {"Message": None}
+    assert send(server, at(other), "POST", b"1").text == "1"
+
+
 # ── events ──
 
 def test_event(server, events):

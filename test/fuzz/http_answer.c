@@ -44,5 +44,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         http_answer_done(&answer);
     }
+    struct err err = {0};
+    struct http_answer prelude = {0};
+    int rc = http_answer_prelude(str_n(data, size), &prelude, &err);
+    CHECK(rc >= 0 || (rc == ERR_INVALID && err.text[0]));
+    if (rc >= 0) {
+        CHECK(prelude.body.size == 0 && prelude.header_count > 0);
+    }
+    http_answer_done(&prelude);
     return 0;
 }

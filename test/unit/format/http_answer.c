@@ -117,10 +117,39 @@ static void test_large_header(void **state)
                "or 10240 bytes of them");
 }
 
+static void check_prelude(const char *text, int status, const char *headers)
+{
+    struct err err = {0};
+    CLEAN(http_answer_done) struct http_answer answer = {0};
+    CLEAN(buf_done) struct buf have = BUF_INIT(4096);
+    assert_ok(http_answer_prelude(str_of(text), &answer, &err), err);
+    assert_int_equal(answer.status, status);
+    for (size_t i = 0; i < answer.header_count; i++) {
+        buf_printf(&have, "%s=%s ", answer.headers[i].name, answer.headers[i].value);
+    }
+    assert_buf(&have, headers);
+}
+
+static void test_preludes(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    CLEAN(http_answer_done) struct http_answer answer = {0};
+    check_prelude("{}", 200, "Content-Type=application/octet-stream ");
+    check_prelude("{\"statusCode\":418,\"headers\":{\"content-type\":\"a/b\",\"X\":1},\"cookies\":["
+                  "\"c=d\"],\"body\":\"ignored\"}",
+                  418, "content-type=a/b X=1 Set-Cookie=c=d ");
+    assert_err(http_answer_prelude(STR("{"), &answer, &err), ERR_INVALID, err, "its prelude");
+    assert_err(http_answer_prelude(STR("[]"), &answer, &err), ERR_INVALID, err, "its prelude");
+    assert_err(http_answer_prelude(STR("{\"statusCode\":1}"), &answer, &err), ERR_INVALID, err,
+               "is 1, not 200 to 599");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_preludes),
         cmocka_unit_test(test_too_many_headers),
         cmocka_unit_test(test_large_header),
     };
