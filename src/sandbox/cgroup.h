@@ -25,7 +25,7 @@ const char *cgroups_kind(const struct cgroups *groups); // "cgroup v2"
 struct cgroup *cgroup_new(struct cgroups *groups, int pid, uint64_t memory_size);
 // From now on as much processor as Lambda gives to so much memory: 1,769 MB are one core.
 void cgroup_limit_cpu(struct cgroup *group, uint64_t memory_size);
-// What is in it gets the processor when nobody else wants it, or as everybody else again.
+// What is in it gets a tenth of the processor that others get, or as much as they again.
 void cgroup_background(struct cgroup *group, bool background);
 bool cgroup_out_of_memory(const struct cgroup *group);  // something in it was killed for that
 uint64_t cgroup_memory_max(const struct cgroup *group); // bytes at its peak, 0: unknown

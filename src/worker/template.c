@@ -127,12 +127,12 @@ static int pid_of(int pid_fd)
     return 0;
 }
 
-// Loading is in nobody's way.
+// Loading is in nobody's way, unless somebody waits for it.
 static void group_make(struct template *t, int pid)
 {
     t->group = t->level == TEMPLATE_LIBRARIES ? cgroup_new(t->owner->options.cgroups, pid, 0)
                                               : templates_group(t->owner, t->function, pid);
-    cgroup_background(t->group, true);
+    cgroup_background(t->group, !t->wanted);
 }
 
 static int spawned_take(struct template *t, struct wire_message *m, struct err *err)

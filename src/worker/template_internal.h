@@ -28,6 +28,7 @@ struct template
     char *key;           // in owner->at[level]
     struct watch watch;  // its control socket
     bool ready;          // it has loaded; before, whoever forks from it would wait for that
+    bool wanted;         // while it was not, somebody started without it
     bool from_libraries; // of a function: forked from a template of its libraries
     // Of a function: one that was not, and is forked from until this one is ready; or NULL.
     struct template *elder;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "format/checksum.h"
 #include "format/hex.h"
+#include "sandbox/cgroup.h"
 #include "worker/libraries.h"
 #include "worker/spawn_config.h"
 #include "worker/template_internal.h"
@@ -36,6 +37,22 @@ static struct template *libraries_ready(struct templates *owner, const struct fu
     return t && t->ready ? t : NULL;
 }
 
+// An instance had to start without it: from now on it loads as fast as everybody else runs.
+static void hurry(struct template *t)
+{
+    if (t && !t->ready && !t->wanted) {
+        t->wanted = true;
+        cgroup_background(t->group, false);
+    }
+}
+
+static void function_hurry(struct templates *owner, const struct function *f)
+{
+    const char *libraries = map_get(&owner->libraries_of, str_of(f->revision));
+    hurry(map_get(&owner->at[TEMPLATE_FUNCTION], str_of(f->revision)));
+    hurry(libraries ? map_get(&owner->at[TEMPLATE_LIBRARIES], str_of(libraries)) : NULL);
+}
+
 int templates_spawn(struct templates *owner, struct function *f, struct spawn *spawn,
                     enum tier *ret_tier, int *ret_fd, int *ret_log_fd, struct err *err)
 {
@@ -44,6 +61,7 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
     struct template *t = function_find(owner, f);
     *ret_tier = TIER_WARM;
     if (!t) {
+        function_hurry(owner, f);
         t = libraries_ready(owner, f);
         *ret_tier = TIER_COOL;
     }
