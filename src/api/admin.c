@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked about the server itself: health for load balancers and tools (unsigned), and under
 // /rouse/ what our own CLI shows (signed like everything else).
+#include "api/admin.h"
 #include "api/auth.h"
 #include "api/lambda.h"
 #include "base/clock.h"
@@ -8,14 +9,11 @@
 #include "dispatch/dispatch.h"
 #include "format/hex.h"
 #include "format/uri.h"
-#include "observe/logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define LOGS_REPLY_MAX ((size_t)256 * 1024 * 1024)
 
 static void nothing_end(struct http_request *req)
 {
@@ -131,100 +129,6 @@ static const struct http_handler *info(struct http_request *req, struct api *api
     return &answered;
 }
 
-// ── /rouse/logs/FUNCTION?since=MS&follow=1 ──
-
-struct logs_stream {
-    struct log_follower follower;
-    struct http_request *req;
-    uint64_t left_out; // lines, since the client reads too slowly
-};
-
-static void stream_line(struct logs_stream *stream, struct str line)
-{
-    CLEAN(buf_done) struct buf text = BUF_INIT(1024 * 1024);
-    struct err err = {0};
-    if (stream->left_out) {
-        buf_printf(&text, "… %llu lines were left out …\n", (unsigned long long)stream->left_out);
-    }
-    buf_add_str(&text, line);
-    buf_add_char(&text, '\n');
-    if (http_stream_write(stream->req, buf_str(&text), &err) < 0) {
-        stream->left_out++;
-    } else {
-        stream->left_out = 0;
-    }
-}
-
-static void follower_line(struct log_follower *follower, int64_t wall_ms, struct str line)
-{
-    (void)wall_ms;
-    stream_line(CONTAINER_OF(follower, struct logs_stream, follower), line);
-}
-
-static int line_add(void *ctx, int64_t wall_ms, struct str line)
-{
-    (void)wall_ms;
-    struct buf *out = ctx;
-    buf_add_str(out, line);
-    buf_add_char(out, '\n');
-    return buf_ok(out) ? 0 : 1;
-}
-
-static void stream_closed(struct http_request *req)
-{
-    struct logs_stream *stream = req->data;
-    logs_unfollow(&stream->follower);
-    free(stream);
-}
-
-static const struct http_handler *logs_follow_begin(struct http_request *req, struct api *api,
-                                                    struct str function, struct buf *before)
-{
-    static const struct http_handler handler = {.on_end = nothing_end, .on_closed = stream_closed};
-    struct logs_stream *stream = NEW(struct logs_stream);
-    struct err err = {0};
-    stream->req = req;
-    stream->follower.on_line = follower_line;
-    list_init(&stream->follower.link);
-    req->data = stream;
-    http_stream_start(req, 200);
-    (void)!http_stream_write(req, buf_str(before), &err); // nothing waits yet, so it is taken
-    logs_follow(api->observe, function, &stream->follower);
-    return &handler;
-}
-
-static const struct http_handler *logs(struct http_request *req, struct api *api,
-                                       struct str function)
-{
-    struct err err = {0};
-    struct str since = {0}, follow = {0};
-    int64_t since_ms = 0;
-    (void)uri_query_find(req->query, STR("since"), &since);
-    if (since.size && !str_to_i64(since, &since_ms)) {
-        (void)!err_set(&err, ERR_INVALID, "since: must be milliseconds since 1970");
-        return fail(req, &err);
-    }
-    if (!function_name_ok(function) || !lambda_find(api, function)) {
-        (void)!err_set(&err, ERR_NOT_FOUND, "There is no function " STR_FMT ".",
-                       STR_ARG(str_head(function, 80)));
-        return fail(req, &err);
-    }
-    struct buf out = BUF_INIT(LOGS_REPLY_MAX);
-    logs_flush(api->observe);
-    if (logs_read(api->observe, function, since_ms, line_add, &out, &err) < 0) {
-        buf_done(&out);
-        return fail(req, &err);
-    }
-    http_reply_header(req, "Content-Type", "text/plain; charset=utf-8");
-    if (uri_query_find(req->query, STR("follow"), &follow) && !str_eq(follow, STR("0"))) {
-        const struct http_handler *handler = logs_follow_begin(req, api, function, &out);
-        buf_done(&out);
-        return handler;
-    }
-    http_reply_buf(req, 200, &out);
-    return &answered;
-}
-
 // ── /rouse/code/SHA256.zip: what GetFunction's Code.Location names ──
 
 static const struct http_handler *code(struct http_request *req, struct api *api, struct str name)
@@ -270,8 +174,10 @@ static const struct http_handler *signed_route(struct http_request *req, struct 
     if (str_eq(path, STR("info"))) {
         return info(req, api);
     }
-    if (str_starts(path, STR("logs/"))) {
-        return logs(req, api, str_skip(path, strlen("logs/")));
+    if (str_eq(path, STR("logs")) || str_starts(path, STR("logs/"))) {
+        const struct http_handler *handler = NULL;
+        struct str function = str_skip(path, strlen("logs/"));
+        return admin_logs(req, api, function, &handler, &err) < 0 ? fail(req, &err) : handler;
     }
     if (str_starts(path, STR("code/"))) {
         return code(req, api, str_skip(path, strlen("code/")));

@@ -87,5 +87,6 @@ void cli_man(struct buf *out);                           // docs/rouse.1
 void cli_print_json(const json_t *json);
 void cli_print_json_line(const json_t *json); // one line, also on a terminal
 
-extern const struct verb verb_create, verb_deploy, verb_env, verb_get, verb_help, verb_info,
-    verb_invoke, verb_logs, verb_ls, verb_model, verb_put, verb_remove, verb_serve, verb_version;
+extern const struct verb verb_create, verb_deploy, verb_dev, verb_env, verb_get, verb_help,
+    verb_info, verb_invoke, verb_logs, verb_ls, verb_model, verb_put, verb_remove, verb_serve,
+    verb_version;

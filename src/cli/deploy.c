@@ -40,13 +40,16 @@ void deploy_changed(struct deploy *deploy, const char *fmt, ...)
     }
 }
 
-static int steps(struct deploy *deploy, struct err *err)
+int deploy_build(struct deploy *deploy, struct err *err)
 {
-    TRY(hooks_run(deploy->service, HOOK_BEFORE_PACKAGE, err));
+    return hooks_run(deploy->service, HOOK_BEFORE_PACKAGE, err);
+}
+
+int deploy_put(struct deploy *deploy, struct err *err)
+{
     terminal_status("Packaging");
     TRY(deploy_package(deploy, err));
     TRY(hooks_run(deploy->service, HOOK_BEFORE_DEPLOY, err));
-    TRY(project_state_get(&deploy->remote, deploy->service, &deploy->state, err));
     deploy->next = json_deep_copy(deploy->state);
     json_put_str(deploy->next, "service", str_of(deploy->service->service));
     json_put_str(deploy->next, "stage", str_of(deploy->service->stage));
@@ -62,6 +65,7 @@ static int steps(struct deploy *deploy, struct err *err)
     if (!json_equal(deploy->state, deploy->next)) {
         TRY(project_state_put(&deploy->remote, deploy->service, deploy->next, err));
     }
+    TRY(endpoints_fetch(&deploy->remote, deploy->service, &deploy->endpoints, err));
     return hooks_run(deploy->service, HOOK_AFTER_DEPLOY, err);
 }
 
@@ -94,8 +98,7 @@ static void print_json(const struct deploy *deploy)
     cli_print_json(object);
 }
 
-// As the Framework's version 3 prints it.
-static void print_result(const struct deploy *deploy, int64_t seconds)
+void deploy_print(const struct deploy *deploy, int64_t seconds)
 {
     CLEAN_MEM char *stack = project_stack(deploy->service);
     const char *on = terminal_on(GREEN, false), *off = terminal_off(false);
@@ -120,7 +123,7 @@ static void print_result(const struct deploy *deploy, int64_t seconds)
     }
 }
 
-static void deploy_done(struct deploy *deploy)
+void deploy_done(struct deploy *deploy)
 {
     for (size_t i = 0; i < deploy->count; i++) {
         free(deploy->functions[i].zip);
@@ -139,40 +142,52 @@ static void deploy_done(struct deploy *deploy)
     remote_done(&deploy->remote);
 }
 
+int deploy_begin(const struct args *args, const struct serverless *service, struct deploy *ret,
+                 struct err *err)
+{
+    *ret = (struct deploy){.args = args,
+                           .service = service,
+                           .count = service->function_count,
+                           .layer_count = service->layer_count,
+                           .only = args_get(args, "function"),
+                           .force = args_has(args, "force"),
+                           .verbose = args_has(args, "verbose")};
+    ret->functions = mem_alloc((ret->count + 1) * sizeof *ret->functions);
+    for (size_t i = 0; i < ret->count; i++) {
+        ret->functions[i].wanted = &service->functions[i];
+    }
+    ret->layers = mem_alloc((ret->layer_count + 1) * sizeof *ret->layers);
+    for (size_t i = 0; i < ret->layer_count; i++) {
+        ret->layers[i].wanted = &service->layers[i];
+    }
+    const struct serverless_function *only = NULL;
+    TRY(ret->only ? project_function(args, service, &only, err) : 0);
+    TRY(remote_find(args, service->region, &ret->remote, err));
+    return project_state_get(&ret->remote, service, &ret->state, err);
+}
+
+void deploy_announce(const struct serverless *service)
+{
+    terminal_notice("Deploying %s to stage %s %s(%s)%s\n", service->service, service->stage,
+                    terminal_on(DIM, true), service->region, terminal_off(true));
+}
+
 static int run(const struct args *args, struct err *err)
 {
     int64_t began_us = clock_mono_us();
     CLEAN(serverless_free_clean) struct serverless *service = NULL;
+    CLEAN(deploy_done) struct deploy deploy = {0};
     TRY(project_load(args, &service, err));
     hooks_warn(service);
-    CLEAN(deploy_done)
-    struct deploy deploy = {.args = args,
-                            .service = service,
-                            .count = service->function_count,
-                            .layer_count = service->layer_count,
-                            .only = args_get(args, "function"),
-                            .force = args_has(args, "force"),
-                            .verbose = args_has(args, "verbose")};
-    deploy.functions = mem_alloc((deploy.count + 1) * sizeof *deploy.functions);
-    for (size_t i = 0; i < deploy.count; i++) {
-        deploy.functions[i].wanted = &service->functions[i];
-    }
-    deploy.layers = mem_alloc((deploy.layer_count + 1) * sizeof *deploy.layers);
-    for (size_t i = 0; i < deploy.layer_count; i++) {
-        deploy.layers[i].wanted = &service->layers[i];
-    }
-    const struct serverless_function *only = NULL;
-    TRY(deploy.only ? project_function(args, service, &only, err) : 0);
-    TRY(remote_find(args, service->region, &deploy.remote, err));
-    terminal_notice("Deploying %s to stage %s %s(%s)%s\n", service->service, service->stage,
-                    terminal_on(DIM, true), service->region, terminal_off(true));
-    TRY(steps(&deploy, err));
-    TRY(endpoints_fetch(&deploy.remote, service, &deploy.endpoints, err));
+    deploy_announce(service);
+    TRY(deploy_begin(args, service, &deploy, err));
+    TRY(deploy_build(&deploy, err));
+    TRY(deploy_put(&deploy, err));
     terminal_clear();
     if (args_has(args, "json")) {
         print_json(&deploy);
     } else {
-        print_result(&deploy, (clock_mono_us() - began_us + 500000) / 1000000);
+        deploy_print(&deploy, (clock_mono_us() - began_us + 500000) / 1000000);
     }
     return 0;
 }

@@ -40,6 +40,22 @@ struct deploy {
     unsigned changes; // on the server
 };
 
+// ---- a whole deployment: begin, build, put, and in any case done
+
+// Finds the server and asks what the last deployment left. `service` is borrowed until deploy_done.
+MUST_CHECK int deploy_begin(const struct args *args, const struct serverless *service,
+                            struct deploy *ret, struct err *err);
+// The project's own commands that come before packaging.
+MUST_CHECK int deploy_build(struct deploy *deploy, struct err *err);
+// Everything else.
+MUST_CHECK int deploy_put(struct deploy *deploy, struct err *err);
+void deploy_announce(const struct serverless *service); // "Deploying …", to standard error
+// To standard output, as the Framework's version 3 prints it.
+void deploy_print(const struct deploy *deploy, int64_t seconds);
+void deploy_done(struct deploy *deploy); // survives a zeroed one
+
+// ---- its steps
+
 bool deploy_wants(const struct deploy *deploy, const struct deploy_function *f); // --function
 // Counts and, with --verbose, tells.
 void deploy_changed(struct deploy *deploy, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -31,15 +31,20 @@ static int load(const struct args *args, struct serverless **ret, struct err *er
     return serverless_load(&options, ret, err);
 }
 
+void project_warn(const struct serverless *service)
+{
+    if (service->unknown) {
+        terminal_warning("%s", service->unknown);
+    }
+    if (service->ignored) {
+        terminal_warning("valid but not honoured yet: %s", service->ignored);
+    }
+}
+
 int project_load(const struct args *args, struct serverless **ret, struct err *err)
 {
     TRY(load(args, ret, err));
-    if ((*ret)->unknown) {
-        terminal_warning("%s", (*ret)->unknown);
-    }
-    if ((*ret)->ignored) {
-        terminal_warning("valid but not honoured yet: %s", (*ret)->ignored);
-    }
+    project_warn(*ret);
     return 0;
 }
 

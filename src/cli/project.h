@@ -8,6 +8,7 @@
 
 // Loads it and prints one warning of what is not honoured.
 MUST_CHECK int project_load(const struct args *args, struct serverless **ret, struct err *err);
+void project_warn(const struct serverless *service); // the warnings of project_load
 // As project_load when there is a serverless.yml (or --config); else 0 with *ret NULL, and no warnings.
 MUST_CHECK int project_find(const struct args *args, struct serverless **ret, struct err *err);
 

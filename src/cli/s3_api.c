@@ -41,17 +41,21 @@ static char *path_of(const char *bucket, const char *key)
     return mem_dup(buf_text(&path));
 }
 
+// Says what an error is about; that no server answers is about none.
+static int about(struct err *err, int rc, const char *bucket, const char *key)
+{
+    return rc == ERR_UNAVAILABLE || rc >= 0
+               ? rc
+               : err_prefix(err, "s3://%s%s%s", bucket, key[0] ? "/" : "", key);
+}
+
 static int simple(struct remote *remote, const char *method, const char *bucket, const char *key,
                   const char *query, struct str body, struct remote_reply *reply, struct err *err)
 {
     CLEAN_MEM char *path = path_of(bucket, key);
     struct remote_request request = {
         .service = "s3", .method = method, .path = path, .query = query, .body = body};
-    int rc = remote_call(remote, &request, reply, err);
-    if (rc < 0) {
-        return err_prefix(err, "s3://%s%s%s", bucket, key && key[0] ? "/" : "", key ? key : "");
-    }
-    return 0;
+    return about(err, remote_call(remote, &request, reply, err), bucket, key ? key : "");
 }
 
 // As simple, when nothing of the reply is of interest.
@@ -71,8 +75,8 @@ int remote_s3_bucket_find(struct remote *remote, const char *bucket, struct err 
     if (reply.status == 404) {
         return 0;
     }
-    int rc = remote_error(&reply, err);
-    return rc < 0 ? err_prefix(err, "s3://%s", bucket) : 1;
+    TRY(about(err, remote_error(&reply, err), bucket, ""));
+    return 1;
 }
 
 int remote_s3_bucket_make(struct remote *remote, const char *bucket, struct err *err)
@@ -126,9 +130,7 @@ int remote_s3_put_file(struct remote *remote, const char *bucket, const char *ke
                                      .headers = {{"content-type", content_type(path)}},
                                      .body_path = path,
                                      .timeout_s = 3600};
-    if (remote_call(remote, &request, &reply, err) < 0) {
-        return err_prefix(err, "s3://%s/%s", bucket, key);
-    }
+    TRY(about(err, remote_call(remote, &request, &reply, err), bucket, key));
     if (ret_etag) {
         *ret_etag = MOVE(reply.etag);
     }
@@ -162,8 +164,7 @@ int remote_s3_get_to(struct remote *remote, const char *bucket, const char *key,
                                      .timeout_s = 3600,
                                      .on_piece = on_piece,
                                      .ctx = ctx};
-    int rc = remote_call(remote, &request, &reply, err);
-    return rc < 0 ? err_prefix(err, "s3://%s/%s", bucket, key) : 0;
+    return about(err, remote_call(remote, &request, &reply, err), bucket, key);
 }
 
 int remote_s3_delete(struct remote *remote, const char *bucket, const char *key, struct err *err)

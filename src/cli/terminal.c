@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #define CLEAR_LINE "\r\033[K"
+#define TURN_US    80000 // between two turns of the mark
 
 static struct {
     bool quiet, out_tty, err_tty, colours;
     bool standing; // a status line is on the screen
     char text[256];
-    int64_t started_us;
+    int64_t started_us, drawn_us;
     unsigned turn;
 } term;
 
@@ -46,6 +47,12 @@ void terminal_setup(bool quiet)
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of write
 }
 
+void terminal_quiet(bool quiet)
+{
+    terminal_clear();
+    term.quiet = quiet;
+}
+
 bool terminal_is_tty(void)
 {
     return term.out_tty;
@@ -54,8 +61,9 @@ bool terminal_is_tty(void)
 const char *terminal_on(enum colour colour, bool on_err)
 {
     static const char *const codes[] = {
-        [PLAIN] = "",       [BOLD] = "\033[1m",   [DIM] = "\033[2m",
-        [RED] = "\033[31m", [GREEN] = "\033[32m", [YELLOW] = "\033[33m"};
+        [PLAIN] = "",        [BOLD] = "\033[1m",     [DIM] = "\033[2m",
+        [RED] = "\033[31m",  [GREEN] = "\033[32m",   [YELLOW] = "\033[33m",
+        [BLUE] = "\033[34m", [MAGENTA] = "\033[35m", [CYAN] = "\033[36m"};
     return term.colours && (on_err ? term.err_tty : term.out_tty) ? codes[colour] : "";
 }
 
@@ -89,6 +97,7 @@ static void draw(void)
     }
     fflush(stderr);
     term.standing = true;
+    term.drawn_us = clock_mono_us();
 }
 
 static void stand(const char *fmt, va_list args)
@@ -128,7 +137,7 @@ void terminal_glimpse(const char *fmt, ...)
 
 void terminal_tick(void)
 {
-    if (term.standing) {
+    if (term.standing && clock_mono_us() - term.drawn_us > TURN_US) {
         term.turn++;
         draw();
     }

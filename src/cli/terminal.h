@@ -7,9 +7,10 @@
 
 #include <stdbool.h>
 
-enum colour { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
+enum colour { PLAIN, BOLD, DIM, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN };
 
 void terminal_setup(bool quiet); // quiet: no progress and no notices (for --json)
+void terminal_quiet(bool quiet); // from now on
 bool terminal_is_tty(void);      // standard output is one
 
 // The codes to begin and end a colour on standard output or error; "" where there are none.
