@@ -10,8 +10,8 @@
 #include "format/s3event.h"
 #include "store/notification.h"
 
-#define CONFIGURATIONS_MAX BUS_TARGETS_MAX // so that one event reaches no more functions
-#define TYPES_MAX          32              // events of one configuration
+#define CONFIGURATIONS_MAX 64 // of a bucket
+#define TYPES_MAX          32 // events of one configuration
 
 struct configuration {
     struct notification stored;

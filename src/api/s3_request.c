@@ -174,21 +174,6 @@ void s3_pool(struct s3_request *r, int (*run)(struct s3_request *r, struct err *
     pool_submit(r->api->pool, &r->work);
 }
 
-// A request may tell a function of many objects; it is woken once.
-static void emitted_merge(struct bus_emitted *to, struct bus_emitted *from)
-{
-    for (int i = 0; i < from->count; i++) {
-        bool known = false;
-        for (int j = 0; j < to->count && !known; j++) {
-            known = strcmp(to->functions[j], from->functions[i]) == 0;
-        }
-        if (!known && to->count < BUS_TARGETS_MAX) {
-            to->functions[to->count++] = MOVE(from->functions[i]);
-        }
-    }
-    bus_emitted_done(from);
-}
-
 int s3_emit(struct s3_request *r, struct db *db, const char *name, const struct object *object,
             uint64_t sequencer, struct err *err)
 {
@@ -204,10 +189,7 @@ int s3_emit(struct s3_request *r, struct db *db, const char *name, const struct 
         .source_ip = str_of(r->source_ip),
         .request_id = str_of(r->id),
     };
-    struct bus_emitted emitted = {0};
-    int rc = bus_emit_object(db, &event, &emitted, err);
-    emitted_merge(&r->emitted, &emitted);
-    return rc;
+    return bus_emit_object(db, &event, &r->emitted, err);
 }
 
 struct discard {

@@ -14,13 +14,58 @@
 #define EVENT_TYPES_MAX 32
 #define EVENT_JSON_MAX  (64 * 1024)
 
+void bus_emitted_add(struct bus_emitted *emitted, struct str function)
+{
+    for (size_t i = 0; i < emitted->count; i++) {
+        if (str_eq(str_of(emitted->functions[i]), function)) {
+            return;
+        }
+    }
+    size_t size = (emitted->count + 1) * sizeof *emitted->functions;
+    emitted->functions = mem_grow(emitted->functions, size);
+    emitted->functions[emitted->count++] = str_dup(function);
+}
+
 void bus_emitted_done(struct bus_emitted *emitted)
 {
-    for (int i = 0; i < emitted->count; i++) {
+    for (size_t i = 0; i < emitted->count; i++) {
         free(emitted->functions[i]);
     }
-    emitted->count = 0;
+    free(emitted->functions);
+    *emitted = (struct bus_emitted){0};
 }
+
+char *bus_function_key(const struct arn_function *f)
+{
+    bool latest = f->qualifier.size == 0 || str_eq(f->qualifier, STR("$LATEST"));
+    return latest ? str_dup(f->name)
+                  : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name), STR_ARG(f->qualifier));
+}
+
+int bus_invoke(struct db *db, struct str arn, struct str payload, int64_t time_ms,
+               struct bus_emitted *emitted, struct err *err)
+{
+    struct arn_function named = {0};
+    TRY(arn_function_parse(arn, &named, err));
+    CLEAN_MEM char *key = bus_function_key(&named);
+    struct uuid request_id = uuid_new();
+    struct job_row row = {
+        .function = str_of(key),
+        .payload = payload,
+        .request_id = str_of(request_id.text),
+        .created_ms = time_ms,
+        .due_ms = time_ms,
+        .attempt = 1,
+    };
+    int64_t id = job_row_add(db, &row, err);
+    if (id <= 0) {
+        return (int)id;
+    }
+    bus_emitted_add(emitted, str_of(key));
+    return 1;
+}
+
+// ── what happens in buckets ──
 
 struct emitting {
     struct db *db;
@@ -65,54 +110,27 @@ static void event_write(struct buf *out, const struct bus_object_event *event,
     s3event_write(out, &full);
 }
 
-char *bus_function_key(const struct arn_function *f)
-{
-    bool latest = f->qualifier.size == 0 || str_eq(f->qualifier, STR("$LATEST"));
-    return latest ? str_dup(f->name)
-                  : mem_printf(STR_FMT ":" STR_FMT, STR_ARG(f->name), STR_ARG(f->qualifier));
-}
-
 static int emit_each(void *ctx, const struct notification *n)
 {
     struct emitting *emitting = ctx;
-    struct bus_emitted *emitted = emitting->emitted;
     if (!notification_matches(n, emitting->event)) {
         return 0;
     }
-    if (emitted->count == BUS_TARGETS_MAX) {
-        return err_set(emitting->err, ERR_LIMIT, "an event reaches more than %d functions",
-                       BUS_TARGETS_MAX);
-    }
-    struct arn_function named = {0};
-    TRY(arn_function_parse(n->function, &named, emitting->err));
-    CLEAN_MEM char *key = bus_function_key(&named);
     CLEAN(buf_done) struct buf payload = BUF_INIT(EVENT_JSON_MAX);
     event_write(&payload, emitting->event, n);
     if (!buf_ok(&payload)) {
         return err_set(emitting->err, ERR_LIMIT, "an event is larger than %d bytes",
                        EVENT_JSON_MAX);
     }
-    struct uuid request_id = uuid_new();
-    struct job_row row = {
-        .function = str_of(key),
-        .payload = buf_str(&payload),
-        .request_id = str_of(request_id.text),
-        .created_ms = emitting->event->time_ms,
-        .due_ms = emitting->event->time_ms,
-        .attempt = 1,
-    };
-    int64_t id = job_row_add(emitting->db, &row, emitting->err);
-    if (id < 0) {
-        return (int)id;
-    }
-    if (id == 0) { // it was deleted, the rule was not
+    int there = bus_invoke(emitting->db, n->function, buf_str(&payload), emitting->event->time_ms,
+                           emitting->emitted, emitting->err);
+    TRY(there);
+    if (!there) { // it was deleted, the rule was not
         log_warn("%s of s3://" STR_FMT "/" STR_FMT
                  " is dropped: its bucket names the function " STR_FMT ", which is not there",
                  emitting->event->name, STR_ARG(emitting->event->bucket),
                  STR_ARG(emitting->event->key), STR_ARG(n->function));
-        return 0;
     }
-    emitted->functions[emitted->count++] = MOVE(key);
     return 0;
 }
 

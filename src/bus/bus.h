@@ -10,8 +10,6 @@
 
 #include <stdint.h>
 
-#define BUS_TARGETS_MAX 64 // functions that one event reaches
-
 struct bus_object_event {
     const char *name;       // without "s3:": "ObjectCreated:Put", "ObjectRemoved:Delete", …
     struct str bucket, key; // the key decoded
@@ -23,16 +21,21 @@ struct bus_object_event {
     struct str source_ip, request_id; // of the request that caused it
 };
 
-// Names of functions that got a job; filled by bus_emit_object on the store thread, handed to
-// dispatch_wake_emitted on the core thread after the commit.
+// The outbox's keys of functions that got a job, each once. Filled on the store thread, handed to
+// dispatch_wake_emitted on the core thread after the commit. A zeroed one is empty.
 struct bus_emitted {
-    int count;
-    char *functions[BUS_TARGETS_MAX]; // heap
+    char **functions; // heap
+    size_t count;
 };
+void bus_emitted_add(struct bus_emitted *emitted, struct str function);
 void bus_emitted_done(struct bus_emitted *emitted);
 
 // The outbox's key of the function that an ARN names: see dispatch_key. Heap.
 char *bus_function_key(const struct arn_function *function);
+// Store thread, in a task: one job for the function that an ARN names. 1; 0 when that is not there (any
+// more); ERR_INVALID when the ARN names none.
+MUST_CHECK int bus_invoke(struct db *db, struct str arn, struct str payload, int64_t time_ms,
+                          struct bus_emitted *emitted, struct err *err);
 
 // Store thread, in a task: reads the bucket's notification configuration and inserts one job for
 // each matching function. One that is not there any more is said in the server's log.

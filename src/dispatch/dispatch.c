@@ -303,7 +303,7 @@ void dispatch_wake(struct dispatch *d, struct str key)
 
 void dispatch_wake_emitted(struct dispatch *d, const struct bus_emitted *emitted)
 {
-    for (int i = 0; i < emitted->count; i++) {
+    for (size_t i = 0; i < emitted->count; i++) {
         dispatch_wake(d, str_of(emitted->functions[i]));
     }
 }

@@ -130,30 +130,6 @@ void destination_done(struct destination *d)
     *d = (struct destination){0};
 }
 
-static int deliver_function(struct db *db, const struct destination *d,
-                            const struct arn_function *f, struct bus_emitted *emitted,
-                            struct err *err)
-{
-    CLEAN_MEM char *key = bus_function_key(f);
-    struct uuid request_id = uuid_new();
-    struct job_row row = {
-        .function = str_of(key),
-        .payload = str_n(d->record, d->record_size),
-        .request_id = str_of(request_id.text),
-        .created_ms = d->time_ms,
-        .due_ms = d->time_ms,
-        .attempt = 1,
-    };
-    int64_t id = job_row_add(db, &row, err);
-    if (id == 0) {
-        return err_set(err, ERR_NOT_FOUND, "there is no such function");
-    }
-    if (id > 0 && emitted->count < BUS_TARGETS_MAX) {
-        emitted->functions[emitted->count++] = MOVE(key);
-    }
-    return id < 0 ? (int)id : 0;
-}
-
 static int deliver_object(struct db *db, const struct destination *d, const struct arn_s3 *s3,
                           struct bus_emitted *emitted, struct err *err)
 {
@@ -191,14 +167,15 @@ int destination_deliver(struct db *db, const struct destination *d, struct bus_e
     if (!d->arn) {
         return 0;
     }
-    struct arn_function function = {0};
     struct arn_s3 s3 = {0};
     struct err why = {0};
     int rc = 0;
     if (arn_s3_parse(str_of(d->arn), &s3, NULL) >= 0) {
         rc = deliver_object(db, d, &s3, emitted, &why);
-    } else if ((rc = arn_function_parse(str_of(d->arn), &function, &why)) >= 0) {
-        rc = deliver_function(db, d, &function, emitted, &why);
+    } else {
+        rc = bus_invoke(db, str_of(d->arn), str_n(d->record, d->record_size), d->time_ms, emitted,
+                        &why);
+        rc = rc == 0 ? err_set(&why, ERR_NOT_FOUND, "there is no such function") : rc;
     }
     if (rc == ERR_NOT_FOUND || rc == ERR_INVALID) {
         log_warn("the result of %s has no place to go: %s: %s", d->request_id, d->arn, why.text);
@@ -207,5 +184,5 @@ int destination_deliver(struct db *db, const struct destination *d, struct bus_e
     if (rc < 0 && err) {
         *err = why;
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }
