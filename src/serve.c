@@ -11,6 +11,7 @@
 #include "config/settings.h"
 #include "core/identity.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/schedules.h"
 #include "iam/session.h"
 #include "io/pressure.h"
 #include "observe/logs.h"
@@ -394,6 +395,9 @@ static int http_up(struct server *s, struct err *err)
     TRY(lambda_start(&s->api, err));
     TRY(http_apis_start(&s->api, err));
     TRY(dispatch_resume(s->api.dispatch, err));
+    TRY(schedules_new(s->api.loop, s->api.store, s->api.dispatch, s->settings.region,
+                      &s->api.schedules, err));
+    schedules_look(s->api.schedules);
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
                                    .ctx = &s->api,
@@ -438,6 +442,7 @@ static void signals_ready(struct watch *watch, uint32_t events)
     http_server_quiesce(s->http);
     s->drain_limit.on_due = drain_limit_due;
     timer_start(s->api.loop, &s->drain_limit, s->settings.drain_ms * 1000);
+    schedules_stop(s->api.schedules);
     dispatch_drain(s->api.dispatch, on_drained, s);
 }
 
@@ -485,6 +490,7 @@ static void server_down(struct server *s)
     }
     timer_stop(s->api.loop, &s->drain_limit);
     bool served = s->http;
+    schedules_stop(s->api.schedules);
     runtime_server_quiet(s->runtime);
     http_server_free(MOVE(s->http)); // what instances still want finds nobody
     pool_free(s->api.pool);
@@ -496,6 +502,7 @@ static void server_down(struct server *s)
     }
     store_close(s->api.store);
     http_apis_stop(&s->api);
+    schedules_free(s->api.schedules);
     lambda_stop(&s->api);
     dispatch_free(s->api.dispatch);
     runner_fleet_free(s->api.fleet);

@@ -12,6 +12,7 @@ struct fleet;
 struct observe;
 struct sigv4_key_cache;
 struct lambda;
+struct schedules;
 
 struct api_settings { // what of the server's settings the services need; borrowed
     const char *region;
@@ -31,6 +32,7 @@ struct api {
     struct dispatch *dispatch;
     struct fleet *fleet;
     struct observe *observe;
+    struct schedules *schedules;
     const struct api_settings *settings;
     char access_key[64], secret_key[128]; // root credentials
     struct lambda *lambda;                // made by lambda_start

@@ -5,6 +5,7 @@
 #include "api/inference.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "api/rpc.h"
 #include "api/runtime.h"
 #include "base/mem.h"
 #include "format/uri.h"
@@ -73,6 +74,12 @@ static bool is_lambda(struct str path)
         }
     }
     return true;
+}
+
+// Unsigned, with --insecure: what the header names.
+static bool is_events(const struct http_request *req)
+{
+    return str_starts(http_request_header(req, "X-Amz-Target"), STR("AWSEvents."));
 }
 
 static void refused_end(struct http_request *req)
@@ -154,6 +161,10 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
         handler = iam_route(req, api);
     } else if (str_eq(service, STR("sts"))) {
         handler = sts_route(req, api);
+    } else if (str_eq(service, STR("events")) || (service.size == 0 && is_events(req))) {
+        handler = events_route(req, api);
+    } else if (str_eq(service, STR("scheduler"))) {
+        handler = scheduler_route(req, api);
     } else if (service.size > 0) {
         return refuse(req, service);
     }

@@ -68,6 +68,11 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+enum loop_kind loop_kind(const struct loop *loop)
+{
+    return loop->kind;
+}
+
 int64_t loop_now_us(const struct loop *loop)
 {
     return loop->now_us;

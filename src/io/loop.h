@@ -38,6 +38,7 @@ struct post {
 enum loop_kind { LOOP_REAL, LOOP_SIMULATED };
 
 MUST_CHECK int loop_new(enum loop_kind kind, struct loop **ret, struct err *err);
+enum loop_kind loop_kind(const struct loop *loop);
 void loop_free(struct loop *loop); // NULL is fine; what is registered must have been taken out
 
 // Runs turns until loop_stop. A simulated loop also returns when nothing is left to happen.

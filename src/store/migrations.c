@@ -13,6 +13,8 @@
 #include "store/notification.h"
 #include "store/object.h"
 #include "store/role.h"
+#include "store/rule.h"
+#include "store/schedule.h"
 #include "store/upload.h"
 
 #include <stdio.h>
@@ -20,7 +22,7 @@
 static const char *const *const steps[] = {
     job_ddl,      bucket_ddl, object_ddl,          upload_ddl, notification_ddl,
     function_ddl, role_ddl,   function_layers_ddl, layer_ddl,  function_url_ddl,
-    http_api_ddl, alias_ddl,  library_ddl,
+    http_api_ddl, alias_ddl,  library_ddl,         rule_ddl,   schedule_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

@@ -15,12 +15,6 @@
 #include "store/object.h"
 #include "world.h"
 
-#include <ftw.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #define MINUTE_US (60 * 1000000ll)
 #define ACTIONS   60 // of clients and operators in a run
 #if defined(__has_feature)
@@ -34,56 +28,6 @@
 #else
 #define RUNS 300
 #endif
-
-struct world *world;
-
-// ── chance and failure ──
-
-uint64_t world_random(struct world *w)
-{
-    w->random += 0x9e3779b97f4a7c15u; // splitmix64
-    uint64_t z = w->random;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-bool world_chance(struct world *w, int of_1000)
-{
-    return of_1000 > 0 && world_random(w) % 1000 < (uint64_t)of_1000;
-}
-
-int64_t world_between(struct world *w, int64_t least, int64_t most)
-{
-    return least + (int64_t)(world_random(w) % (uint64_t)(most - least + 1));
-}
-
-static int remove_each(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static void seed_say(int signal_number)
-{
-    signal(signal_number, SIG_DFL);
-    nftw(world->dir, remove_each, 16, FTW_DEPTH | FTW_PHYS);
-    fprintf(stderr, "again: ROUSE_SIM_SEED=%llu ROUSE_SIM_FAULT=%llu\n",
-            (unsigned long long)world->seed, (unsigned long long)faults.fault_at);
-    raise(signal_number);
-}
-
-_Noreturn void world_fail(const char *file, int line, const char *cond, const char *fmt, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    fprintf(stderr, "%s:%d: at %.6f s: does not hold: %s: %s\n", file, line,
-            (double)loop_now_us(world->loop) / 1e6, cond, text);
-    abort();
-}
 
 struct plan *world_plan(struct world *w, const char *name)
 {
@@ -239,9 +183,7 @@ static void world_begin(struct world *w, uint64_t seed)
     *w = (struct world){.seed = seed, .random = seed};
     struct err err = {0};
     HOLDS(loop_new(LOOP_SIMULATED, &w->loop, &err) == 0, "%s", err.text);
-    snprintf(w->dir, sizeof w->dir, "%s/rouse-sim-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    HOLDS(mkdtemp(w->dir), "no folder for the database");
+    world_dir_make(w);
     w->plan_count = (int)world_between(w, 2, PLANS_MAX);
     for (int i = 0; i < w->plan_count; i++) {
         plan_make(w, &w->plans[i], i);
@@ -285,7 +227,7 @@ static void world_end(struct world *w)
     }
     map_done(&w->events);
     loop_free(w->loop);
-    nftw(w->dir, remove_each, 16, FTW_DEPTH | FTW_PHYS);
+    world_dir_remove(w);
 }
 
 // ── what clients do ──
@@ -643,13 +585,6 @@ static void run(uint64_t seed, int actions, int fault_chance, uint64_t fault_at,
     world_end(&w);
 }
 
-static uint64_t number_of(const char *variable, uint64_t otherwise)
-{
-    const char *text = getenv(variable);
-    uint64_t value = otherwise;
-    return text && str_to_u64(str_of(text), &value) ? value : otherwise;
-}
-
 // Odd seeds meet faults in a few of a thousand operations of the database.
 static int chance_of(uint64_t seed)
 {
@@ -658,15 +593,15 @@ static int chance_of(uint64_t seed)
 
 int main(void)
 {
-    signal(SIGABRT, seed_say);
+    world_say_seed();
     log_setup(getenv("ROUSE_SIM_LOG") ? LOG_DEBUG : (enum log_level)(LOG_ERROR + 1), false);
-    uint64_t seed = number_of("ROUSE_SIM_SEED", 0);
-    uint64_t fault_at = number_of("ROUSE_SIM_FAULT", 0);
+    uint64_t seed = world_number("ROUSE_SIM_SEED", 0);
+    uint64_t fault_at = world_number("ROUSE_SIM_FAULT", 0);
     if (seed) {
         run(seed, fault_at ? 12 : ACTIONS, fault_at ? 0 : chance_of(seed), fault_at, !fault_at);
         return 0;
     }
-    uint64_t runs = number_of("ROUSE_SIM_RUNS", RUNS);
+    uint64_t runs = world_number("ROUSE_SIM_RUNS", RUNS);
     for (seed = 1; seed <= runs; seed++) {
         run(seed, ACTIONS, chance_of(seed), 0, true);
     }

@@ -2,6 +2,7 @@
 // What goes wrong in the simulated world's database, and where its randomness comes from. The
 // linker puts these in the place of the real functions (--wrap).
 #include "bus/bus.h"
+#include "bus/schedule.h"
 #include "result/destination.h"
 #include "store/job.h"
 #include "world.h"
@@ -39,6 +40,9 @@ int __real_job_row_each_due(struct db *db, struct str function, int64_t now_ms, 
 int __wrap_job_row_each_due(struct db *db, struct str function, int64_t now_ms, int limit,
                             int (*each)(void *ctx, const struct job_row *row), void *ctx,
                             struct err *err);
+
+int __real_bus_fire_next(struct db *db, int64_t *ret_ms, struct err *err);
+int __wrap_bus_fire_next(struct db *db, int64_t *ret_ms, struct err *err);
 
 ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
 {
@@ -124,4 +128,10 @@ int __wrap_job_row_each_due(struct db *db, struct str function, int64_t now_ms, 
 {
     TRY(fault(err));
     return __real_job_row_each_due(db, function, now_ms, limit, each, ctx, err);
+}
+
+int __wrap_bus_fire_next(struct db *db, int64_t *ret_ms, struct err *err)
+{
+    TRY(fault(err));
+    return __real_bus_fire_next(db, ret_ms, err);
 }

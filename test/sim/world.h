@@ -83,6 +83,11 @@ extern struct world *world;
 uint64_t world_random(struct world *w);
 bool world_chance(struct world *w, int of_1000);
 int64_t world_between(struct world *w, int64_t least, int64_t most);
+uint64_t world_number(const char *variable, uint64_t otherwise); // of the environment
+
+void world_dir_make(struct world *w); // w->dir, in memory where that can be
+void world_dir_remove(struct world *w);
+void world_say_seed(void); // from now on, when the process aborts
 
 void sim_fleet_init(struct sim_fleet *fleet, struct world *w);
 void sim_fleet_done(struct sim_fleet *fleet);

@@ -257,8 +257,8 @@ static void test_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_match),       TEST(test_nobody),   TEST(test_payload), TEST(test_payload_removed),
-        TEST(test_longest_key), TEST(test_twice), TEST(test_bad_arn), TEST(test_not_there),
+        TEST(test_match),       TEST(test_nobody), TEST(test_payload), TEST(test_payload_removed),
+        TEST(test_longest_key), TEST(test_twice),  TEST(test_bad_arn), TEST(test_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
