@@ -76,6 +76,7 @@ struct job {
     int64_t created_us;  // loop time of the submission
     int64_t created_ms;  // wall time of the event (asynchronous: kept over restarts)
     int64_t deadline_us; // loop time at which a queued job is given up
+    int64_t started_us;  // loop time at which its instance's time for it began
     struct list link;    // in the function's queue or the instance's batch
     struct job_result result;
     const struct job_sink *sink; // NULL: the answer is wanted as a whole

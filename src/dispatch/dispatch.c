@@ -60,6 +60,7 @@ struct lane *lane_of(struct dispatch *d, struct str key)
     if (!lane) {
         lane = NEW(struct lane);
         lane->dispatch = d;
+        lane->concurrency = 1;
         lane->key = str_dup(key);
         list_init(&lane->queue);
         list_init(&lane->workers);
@@ -113,15 +114,24 @@ static void queue_expire(struct lane *lane)
     }
 }
 
-static struct worker *idle_pick(struct lane *lane)
+static bool worker_has_room(const struct worker *worker)
 {
+    return worker->state == WORKER_BUSY && worker->load < worker->concurrency && !worker->leaving &&
+           worker->function == worker->lane->function;
+}
+
+// An idle one, or else one that takes several jobs at once and is not full.
+static struct worker *worker_pick(struct lane *lane)
+{
+    struct worker *busy = NULL;
     LIST_EACH(worker, &lane->workers, struct worker, link)
     {
         if (worker->state == WORKER_IDLE) {
             return worker;
         }
+        busy = !busy && worker_has_room(worker) ? worker : busy;
     }
-    return NULL;
+    return busy;
 }
 
 static void job_start(struct lane *lane, struct worker *worker, struct job *job)
@@ -136,8 +146,10 @@ static void job_start(struct lane *lane, struct worker *worker, struct job *job)
         lane->counts.cold_starts++;
     }
     worker->fresh = false;
+    job->started_us = now_us;
     job->deadline_us = now_us + (int64_t)worker->function->timeout_s * 1000000;
     list_push_back(&worker->batch, &job->link);
+    worker->load++;
 }
 
 static size_t job_size(const struct job *job)
@@ -179,6 +191,12 @@ static void batch_fill(struct lane *lane, struct worker *worker)
 static void worker_run(struct lane *lane, struct worker *worker)
 {
     struct dispatch *d = lane->dispatch;
+    if (worker->state == WORKER_BUSY) { // one more
+        struct job *job = LIST_FIRST(&lane->queue, struct job, link);
+        job_start(lane, worker, job);
+        d->fleet->ops->more(d->fleet, worker->instance, job);
+        return;
+    }
     batch_fill(lane, worker);
     list_remove(&worker->idle_link);
     lane->idle--;
@@ -193,21 +211,35 @@ bool lane_is_off(const struct lane *lane)
     return lane->function->reserved_concurrency == 0;
 }
 
-static int family_busy(const struct family *family)
+// A batch of a model counts once; of those that take several at once, each job does.
+static int lane_running(const struct lane *lane)
 {
-    int busy = 0;
+    int running = lane->busy;
+    if (lane->concurrency > 1) {
+        running = 0;
+        LIST_EACH(worker, &lane->workers, struct worker, link)
+        {
+            running += worker->load;
+        }
+    }
+    return running;
+}
+
+static int family_running(const struct family *family)
+{
+    int running = 0;
     LIST_EACH(lane, &family->lanes, struct lane, family_link)
     {
-        busy += lane->busy;
+        running += lane_running(lane);
     }
-    return busy;
+    return running;
 }
 
 static bool lane_may_run(const struct lane *lane)
 {
     int64_t most = lane->function->reserved_concurrency;
     return lane->function->state == FUNCTION_ACTIVE &&
-           (most < 0 || family_busy(lane->family) < most);
+           (most < 0 || family_running(lane->family) < most);
 }
 
 void lane_turn(struct lane *lane)
@@ -217,7 +249,7 @@ void lane_turn(struct lane *lane)
     }
     queue_expire(lane);
     while (!list_empty(&lane->queue) && lane_may_run(lane)) {
-        struct worker *worker = idle_pick(lane);
+        struct worker *worker = worker_pick(lane);
         if (!worker) {
             break;
         }
@@ -434,7 +466,7 @@ void dispatch_drain(struct dispatch *d, void (*on_drained)(void *ctx), void *ctx
 static void counts_add(struct dispatch_counts *sum, const struct lane *lane)
 {
     sum->queued += lane->queued_sync + lane->queued_async;
-    sum->running += (uint64_t)lane->busy;
+    sum->running += (uint64_t)lane_running(lane);
     sum->instances += (uint64_t)(lane->starting + lane->idle + lane->busy);
     sum->invocations += lane->counts.invocations;
     sum->errors += lane->counts.errors;

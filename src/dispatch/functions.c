@@ -51,8 +51,10 @@ static void lane_replace(struct lane *lane, struct function *was)
     lane->failures = 0;
     lane->not_before_us = 0;
     lane->warmed = false;
+    struct fleet *fleet = lane->dispatch->fleet;
+    lane->concurrency = fleet->ops->concurrency(fleet, lane->function);
     if (was) {
-        lane->dispatch->fleet->ops->forget(lane->dispatch->fleet, was);
+        fleet->ops->forget(fleet, was);
         workers_retire(lane);
     }
 }

@@ -24,12 +24,15 @@ struct worker {
     struct function *function; // the revision it runs; a reference
     struct instance *instance;
     int state;
-    bool fresh;     // has not run a job yet: the first one reports tier and init time
-    bool timed_out; // was killed because its job ran too long
+    bool fresh;      // has not run a job yet: the first one reports tier and init time
+    bool timed_out;  // was killed because its job ran too long
+    bool leaving;    // gets no more jobs: it stops when those that it has are done
+    int concurrency; // jobs that it takes at once; 1: the others of its batch wait for the first
+    int load;        // jobs in its batch
     enum tier tier;
     int64_t init_us;
     int64_t since_us;      // when it came into this state
-    struct list batch;     // struct job: the first one runs, the others wait for it
+    struct list batch;     // struct job, in the order in which they were given
     struct list link;      // lane->workers
     struct list idle_link; // dispatch->idle, the longest idle first
     struct timer timer;    // idle: stop it; busy: its job takes too long; starting: gives up
@@ -57,6 +60,7 @@ struct lane {
     int64_t run_peak_us;      // of the longest job of late, as its runner says; forgotten slowly
     struct list hungry_link;  // dispatch->hungry: waits for a place
     bool warmed;              // the fleet was told to make a template of this revision
+    int concurrency;          // jobs that an instance of this revision takes at once
 
     struct map inflight; // outbox rows of this key that are in memory, by decimal id
     bool outbox_more;    // the last look found more than the window holds
@@ -106,7 +110,7 @@ void lane_grow(struct lane *lane);
 void worker_free_place(struct dispatch *d);
 void places_look(struct dispatch *d);
 void worker_idle(struct worker *worker);
-void worker_watch(struct worker *worker); // the first of its batch runs from now on
+void worker_watch(struct worker *worker); // the first of its batch may run for so long
 void worker_stop(struct worker *worker, bool now);
 void worker_forget(struct worker *worker); // after on_ended
 extern const struct fleet_events dispatch_fleet_events;

@@ -29,6 +29,7 @@ static void worker_start(struct lane *lane)
     struct worker *worker = NEW(struct worker);
     worker->lane = lane;
     worker->function = function_ref(lane->function);
+    worker->concurrency = lane->concurrency;
     worker->state = WORKER_STARTING;
     worker->since_us = loop_now_us(d->loop);
     worker->timer.on_due = worker_due;
@@ -75,15 +76,10 @@ void worker_forget(struct worker *worker)
     free(worker);
 }
 
-static void worker_due(struct timer *timer)
+static void job_leave(struct worker *worker, struct job *job)
 {
-    struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
-    struct dispatch *d = worker->lane->dispatch;
-    switch (worker->state) {
-    case WORKER_IDLE: worker_stop(worker, false); break;
-    case WORKER_BUSY: worker->timed_out = true; /* fall through */
-    default: d->fleet->ops->kill(d->fleet, worker->instance); break;
-    }
+    list_remove(&job->link);
+    worker->load--;
 }
 
 // Would one more instance, which needs start_us, be there before those that run have worked off
@@ -91,7 +87,7 @@ static void worker_due(struct timer *timer)
 // that long already: what runs is slower than it used to be.
 static bool growth_pays(const struct lane *lane)
 {
-    int have = lane->busy + lane->starting;
+    int have = (lane->busy + lane->starting) * lane->concurrency;
     if (have == 0 || lane->run_us == 0 || lane->start_us == 0) {
         return true;
     }
@@ -106,7 +102,7 @@ static bool growth_pays(const struct lane *lane)
 static bool lane_full(const struct lane *lane)
 {
     int64_t most = lane->function->reserved_concurrency;
-    int have = lane->busy + lane->starting + lane->idle;
+    int have = (lane->busy + lane->starting + lane->idle) * lane->concurrency;
     return most >= 0 && have >= most;
 }
 
@@ -136,10 +132,10 @@ static void look_later(struct dispatch *d)
 }
 
 // All places are taken. Those of idle instances are ours when these have ended.
-static void place_claim(struct lane *lane, size_t wanted)
+static void place_claim(struct lane *lane, int count)
 {
     struct dispatch *d = lane->dispatch;
-    while (!list_empty(&d->idle) && (size_t)d->stopping < wanted) {
+    while (!list_empty(&d->idle) && d->stopping < count) {
         worker_stop(LIST_FIRST(&d->idle, struct worker, idle_link), false);
     }
     if (list_empty(&lane->hungry_link)) {
@@ -148,12 +144,18 @@ static void place_claim(struct lane *lane, size_t wanted)
     look_later(d);
 }
 
+// Instances that those who wait would fill.
+static int wanted(const struct lane *lane)
+{
+    size_t waiting = lane->queued_sync + lane->queued_async, each = (size_t)lane->concurrency;
+    return (int)((waiting + each - 1) / each);
+}
+
 void lane_grow(struct lane *lane)
 {
     struct dispatch *d = lane->dispatch;
     int64_t now_us = loop_now_us(d->loop);
-    size_t waiting = lane->queued_sync + lane->queued_async;
-    while (waiting > (size_t)lane->starting && !lane_full(lane)) {
+    while (wanted(lane) > lane->starting && !lane_full(lane)) {
         if (lane->not_before_us > now_us) {
             lane_look(lane, lane->not_before_us);
             break;
@@ -163,7 +165,7 @@ void lane_grow(struct lane *lane)
             break;
         }
         if (d->workers >= d->options.instances_max) {
-            place_claim(lane, waiting - (size_t)lane->starting);
+            place_claim(lane, wanted(lane) - lane->starting);
             return;
         }
         worker_start(lane);
@@ -226,8 +228,12 @@ static bool place_owed(struct dispatch *d, struct lane *lane)
 void worker_watch(struct worker *worker)
 {
     struct loop *loop = worker->lane->dispatch->loop;
-    worker->since_us = loop_now_us(loop);
-    timer_start(loop, &worker->timer, (int64_t)worker->function->timeout_s * 1000000);
+    struct job *first = LIST_FIRST(&worker->batch, struct job, link);
+    if (worker->concurrency == 1) { // its turn has come
+        first->started_us = loop_now_us(loop);
+    }
+    timer_start_at(loop, &worker->timer,
+                   first->started_us + (int64_t)worker->function->timeout_s * 1000000);
 }
 
 // The worker has nothing to do: it is told to go when it is of an old revision or another function
@@ -270,6 +276,23 @@ static void on_started(void *ctx, struct instance *instance, enum tier tier, int
     worker_free_place(lane->dispatch);
 }
 
+// A job of it is done.
+static void worker_next(struct worker *worker)
+{
+    struct lane *lane = worker->lane;
+    struct dispatch *d = lane->dispatch;
+    if (list_empty(&worker->batch) && worker->leaving) {
+        worker_stop(worker, worker->timed_out);
+    } else if (list_empty(&worker->batch)) {
+        timer_stop(d->loop, &worker->timer);
+        lane->busy--;
+        worker_idle(worker);
+    } else {
+        worker->leaving = worker->leaving || (worker->concurrency > 1 && place_owed(d, lane));
+        worker_watch(worker);
+    }
+}
+
 static void on_result(void *ctx, struct instance *instance, struct job *job)
 {
     struct dispatch *d = ctx;
@@ -277,7 +300,7 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     struct lane *lane = worker->lane;
     CHECK(worker->state == WORKER_BUSY);
     // Answers of a batch are read together; then what the runner says of each is nearer the truth.
-    int64_t took_us = loop_now_us(d->loop) - worker->since_us;
+    int64_t took_us = loop_now_us(d->loop) - job->started_us;
     int64_t said_us = job->result.decode_us + job->result.run_us + 1;
     job->result.duration_us = took_us > said_us ? took_us : said_us;
     smooth(&lane->run_us, job->result.duration_us);
@@ -285,14 +308,8 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     lane->run_peak_us = peak_us > said_us ? peak_us : said_us;
     lane->failures = 0;
     lane->not_before_us = 0;
-    list_remove(&job->link);
-    if (list_empty(&worker->batch)) {
-        timer_stop(d->loop, &worker->timer);
-        lane->busy--;
-        worker_idle(worker);
-    } else {
-        worker_watch(worker);
-    }
+    job_leave(worker, job);
+    worker_next(worker);
     job_settle(d, lane, job);
     lane_turn(lane);
     family_turn(lane);
@@ -330,9 +347,8 @@ static void job_again(struct lane *lane, struct job *job)
 static void job_lost(struct lane *lane, struct worker *worker, struct job *job, const char *reason)
 {
     struct dispatch *d = lane->dispatch;
-    list_remove(&job->link);
-    job->result.duration_us = loop_now_us(d->loop) - worker->since_us;
-    if (worker->timed_out) {
+    job->result.duration_us = loop_now_us(d->loop) - job->started_us;
+    if (worker->timed_out && worker->concurrency == 1) {
         job->result.status = JOB_TIMED_OUT;
         job_fail(d, lane, job, "Sandbox.Timedout", NULL);
         return;
@@ -351,7 +367,6 @@ static void job_lost(struct lane *lane, struct worker *worker, struct job *job, 
 static void job_unbegun(struct lane *lane, struct job *job, const char *reason)
 {
     struct dispatch *d = lane->dispatch;
-    list_remove(&job->link);
     if (lane_can_run(lane) && !(job->async && d->draining)) {
         job_again(lane, job);
     } else if (job->async) { // its row is there, and looked at again
@@ -359,6 +374,45 @@ static void job_unbegun(struct lane *lane, struct job *job, const char *reason)
         outbox_forget(lane, job);
     } else {
         job_fail(d, lane, job, "Runtime.ExitError", reason);
+    }
+}
+
+// The first of those that run at once takes too long. The others may go on; but what it does cannot be
+// stopped alone, so the instance gets no more, and ends after them.
+static void job_overdue(struct worker *worker)
+{
+    struct lane *lane = worker->lane;
+    struct dispatch *d = lane->dispatch;
+    struct job *job = LIST_FIRST(&worker->batch, struct job, link);
+    d->fleet->ops->take_back(d->fleet, worker->instance, job);
+    job_leave(worker, job);
+    worker->leaving = true;
+    worker->timed_out = worker->timed_out || job->begun;
+    worker_next(worker);
+    if (job->begun) {
+        job->result.duration_us = loop_now_us(d->loop) - job->started_us;
+        job->result.status = JOB_TIMED_OUT;
+        job_fail(d, lane, job, "Sandbox.Timedout", NULL);
+    } else {
+        job_unbegun(lane, job, "Runtime exited without providing a reason");
+    }
+    lane_turn(lane);
+    family_turn(lane);
+}
+
+static void worker_due(struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
+    struct dispatch *d = worker->lane->dispatch;
+    switch (worker->state) {
+    case WORKER_IDLE: worker_stop(worker, false); break;
+    case WORKER_BUSY:
+        if (worker->concurrency > 1) {
+            job_overdue(worker);
+            break;
+        }
+        worker->timed_out = true; /* fall through */
+    default: d->fleet->ops->kill(d->fleet, worker->instance); break;
     }
 }
 
@@ -409,6 +463,7 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     // Backwards, since each goes to the front of the queue.
     while (!list_empty(&worker->batch)) {
         struct job *job = CONTAINER_OF(worker->batch.prev, struct job, link);
+        job_leave(worker, job);
         if (job->begun) {
             job_lost(lane, worker, job, reason);
         } else {

@@ -3,6 +3,7 @@
 #include "runtime/runtime.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "format/json.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -255,6 +256,23 @@ int runtime_find(const char *runtime, struct runtime_program *ret, struct err *e
     }
     *ret = program;
     return 0;
+}
+
+int runtime_concurrency(const char *runtime, const char *environment)
+{
+    CLEAN_JSON json_t *env = NULL;
+    struct err ignored = {0};
+    int64_t asked = 1;
+    bool asks = !str_starts(str_of(runtime), STR("onnx"));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        asks = asks && !(rows[i].tree && str_starts(str_of(runtime), str_of(rows[i].prefix)));
+    }
+    if (!asks || !environment || json_parse_object(str_of(environment), &env, &ignored) < 0 ||
+        !str_to_i64(json_str(json_object_get(env, "AWS_LAMBDA_MAX_CONCURRENCY")), &asked) ||
+        asked < 1) {
+        return 1;
+    }
+    return asked < RUNTIME_CONCURRENCY_MAX ? (int)asked : RUNTIME_CONCURRENCY_MAX;
 }
 
 void runtime_program_done(struct runtime_program *program)

@@ -34,6 +34,11 @@ struct runtime_program {
 MUST_CHECK int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err);
 void runtime_program_done(struct runtime_program *program);
 
+#define RUNTIME_CONCURRENCY_MAX 64
+// How many events an instance takes at once: AWS_LAMBDA_MAX_CONCURRENCY of the function's environment
+// (JSON, or NULL), for runtimes that ask for their events themselves; else 1.
+int runtime_concurrency(const char *runtime, const char *environment);
+
 // "onnx, python3.8, …": for messages.
 const char *runtime_names(void);
 

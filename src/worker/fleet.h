@@ -44,6 +44,12 @@ struct fleet_ops {
     // Gives an idle instance a batch (jobs linked through job->link by the caller's list, at most
     // WIRE_JOBS_MAX). On failure the instance ends by itself.
     void (*run)(struct fleet *fleet, struct instance *instance, struct list *batch);
+    // How many jobs one instance of the function takes at once; 1 unless the function asks for more.
+    int (*concurrency)(const struct fleet *fleet, const struct function *function);
+    // One more for an instance that takes several and has some; it stands last in its batch.
+    void (*more)(struct fleet *fleet, struct instance *instance, struct job *job);
+    // A job of such an instance took too long, and is the dispatcher's again.
+    void (*take_back)(struct fleet *fleet, struct instance *instance, struct job *job);
     void (*stop)(struct fleet *fleet, struct instance *instance); // politely: it is idle
     void (*kill)(struct fleet *fleet, struct instance *instance); // at once
     // The function will be used soon / is gone or has changed: make / drop its template.

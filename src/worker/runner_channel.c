@@ -88,8 +88,11 @@ void runner_send(struct runner *r)
     r->sent_us = clock_mono_us();
     if (!r->link) {
         batch_send(r);
-    } else if (job) {
-        runtime_link_give(r->link, job);
+        return;
+    }
+    LIST_EACH(each, r->batch, struct job, link)
+    {
+        runtime_link_give(r->link, each);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "runtime/runtime.h"
 #include "worker/runner.h"
 #include "worker/runtime_link.h"
 
@@ -52,6 +53,33 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     } else {
         runner_send(r);
     }
+}
+
+static int fleet_concurrency(const struct fleet *fleet, const struct function *function)
+{
+    (void)fleet;
+    return runtime_concurrency(function->runtime, function->environment);
+}
+
+static void fleet_more(struct fleet *fleet, struct instance *instance, struct job *job)
+{
+    (void)fleet;
+    struct runner *r = runner_of(instance);
+    if (!r->ending && r->init == INIT_DONE) { // else it is sent when it is ready
+        runtime_link_give(r->link, job);
+    }
+}
+
+static void fleet_take_back(struct fleet *fleet, struct instance *instance, struct job *job)
+{
+    (void)fleet;
+    struct runner *r = runner_of(instance);
+    if (r->init != INIT_DONE) {
+        job->begun = true; // it has waited for a start
+    } else if (!r->ending) {
+        runtime_link_take_back(r->link, job);
+    }
+    job->result.log = runner_log_take(r);
 }
 
 static void fleet_stop(struct fleet *fleet, struct instance *instance)
@@ -111,6 +139,9 @@ static const struct fleet_ops runner_fleet_ops = {
     .listen = fleet_listen,
     .start = fleet_start,
     .run = fleet_run,
+    .concurrency = fleet_concurrency,
+    .more = fleet_more,
+    .take_back = fleet_take_back,
     .stop = fleet_stop,
     .kill = fleet_kill,
     .warm = fleet_warm,

@@ -70,7 +70,7 @@ static void on_answered(void *ctx, struct job *job)
         uint64_t known = cgroup_memory_max(r->group) / 1024;
         r->memory_max_kb = known ? known : memory_kb(r->base.pid);
     }
-    job->result.run_us = clock_mono_us() - r->sent_us;
+    job->result.run_us = r->concurrency == 1 ? clock_mono_us() - r->sent_us : 0;
     job->result.memory_max_mb = (r->memory_max_kb + 1023) / 1024;
     job->result.log = runner_log_take(r);
     r->fleet->events.on_result(r->fleet->events.ctx, &r->base, job);

@@ -3,6 +3,7 @@
 // bottom as it happens; what goes wrong on the way is reported as Lambda reports it.
 #include "worker/runner.h"
 #include "base/clock.h"
+#include "runtime/runtime.h"
 #include "sandbox/cgroup.h"
 #include "worker/runtime_link.h"
 
@@ -171,7 +172,7 @@ struct runner *runner_new(struct runner_fleet *fleet, struct function *function)
     r->limit.on_due = limit_due;
     r->retry.on_due = retry_due;
     r->patience.on_due = runner_patience_due;
-    r->concurrency = 1;
+    r->concurrency = (size_t)runtime_concurrency(function->runtime, function->environment);
     list_push_back(&fleet->runners, &r->in_fleet);
     return r;
 }

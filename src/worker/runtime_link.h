@@ -13,10 +13,10 @@
 
 #include "core/job.h"
 #include "io/loop.h"
+#include "runtime/runtime.h"
 
-#define RUNTIME_CONCURRENCY_MAX 64
-#define RUNTIME_ANSWER_MAX      (6 * 1024 * 1024 + 100) // bytes, as Lambda
-#define RUNTIME_STREAM_MAX      (200 * 1024 * 1024)     // bytes of a streamed answer, as Lambda
+#define RUNTIME_ANSWER_MAX (6 * 1024 * 1024 + 100) // bytes, as Lambda
+#define RUNTIME_STREAM_MAX (200 * 1024 * 1024)     // bytes of a streamed answer, as Lambda
 
 struct runtime_link;
 

@@ -60,6 +60,7 @@ static void plan_make(struct world *w, struct plan *plan, int number)
     plan->uneven = world_chance(w, 500);
     plan->steady = number == 0 || world_chance(w, 400);
     plan->aliased = !plan->steady && world_chance(w, 500);
+    plan->concurrency = number > 0 && world_chance(w, 300) ? (int)world_between(w, 2, 8) : 1;
     plan->start_crash = world_chance(w, 300) ? (int)world_between(w, 1, 400) : 0;
     plan->start_hang = world_chance(w, 100) ? 50 : 0;
     plan->idle_death = world_chance(w, 300) ? 100 : 0;
@@ -87,9 +88,11 @@ static struct function *function_of(const struct plan *plan, int64_t reserved,
     struct function *f = function_new();
     f->name = mem_dup(plan->name);
     f->version = mem_dup("$LATEST");
-    f->runtime = mem_dup("onnx");
     bool same = plan->function && world_chance(world, 300); // only its settings have changed
     f->revision = mem_dup(same ? plan->function->revision : uuid_new().text);
+    int concurrency = same ? sim_concurrency(plan->function) : plan->concurrency;
+    f->runtime = mem_dup(concurrency > 1 ? "provided" : "onnx");
+    f->environment = mem_printf("%d", concurrency);
     f->timeout_s = plan->timeout_s;
     f->async.retries_max = plan->retries_max;
     f->async.event_age_max_s = plan->event_age_s;

@@ -18,7 +18,17 @@ struct sim_instance {
     bool told_to_stop;
     const char *reason;
     struct list *batch;
-    int64_t run_us; // of the job that runs
+    int64_t run_us;   // of the job that runs
+    struct list runs; // struct sim_run, of one that takes several jobs at once
+    struct timer timer;
+    struct list link;
+};
+
+struct sim_run { // of a job beside others
+    struct sim_instance *instance;
+    struct job *job;
+    int64_t run_us;
+    bool fails;
     struct timer timer;
     struct list link;
 };
@@ -39,8 +49,20 @@ static void next_in(struct sim_instance *i, enum next next, int64_t delay_us)
     timer_start(i->fleet->world->loop, &i->timer, delay_us);
 }
 
+static void run_free(struct sim_run *run)
+{
+    timer_stop(run->instance->fleet->world->loop, &run->timer);
+    list_remove(&run->link);
+    run->instance->plan->running--;
+    free(run);
+}
+
 static void instance_free(struct sim_instance *i)
 {
+    LIST_EACH(run, &i->runs, struct sim_run, link)
+    {
+        run_free(run);
+    }
     timer_stop(i->fleet->world->loop, &i->timer);
     list_remove(&i->link);
     i->fleet->live -= i->stage != ENDING;
@@ -114,18 +136,23 @@ static void job_check(struct sim_instance *i, const struct job *job)
     event->sunk++;
 }
 
+static int64_t run_begin(struct sim_instance *i, struct job *job)
+{
+    struct world *w = i->fleet->world;
+    struct plan *plan = i->plan;
+    w->runs++;
+    job->begun = true;
+    job_check(i, job);
+    bool is_short = plan->uneven && !world_chance(w, 50);
+    return is_short ? plan->run_min_us : world_between(w, plan->run_min_us, plan->run_max_us);
+}
+
 // The first of the batch runs from now on.
 static void job_run(struct sim_instance *i)
 {
     struct world *w = i->fleet->world;
     struct plan *plan = i->plan;
-    struct job *job = LIST_FIRST(i->batch, struct job, link);
-    w->runs++;
-    job->begun = true;
-    job_check(i, job);
-    bool is_short = plan->uneven && !world_chance(w, 50);
-    int64_t run_us =
-        is_short ? plan->run_min_us : world_between(w, plan->run_min_us, plan->run_max_us);
+    int64_t run_us = run_begin(i, LIST_FIRST(i->batch, struct job, link));
     i->run_us = run_us;
     i->fails = world_chance(w, plan->run_fail);
     if (world_chance(w, plan->run_hang)) {
@@ -139,15 +166,56 @@ static void job_run(struct sim_instance *i)
     }
 }
 
+static void result_put(struct job *job, int64_t run_us, bool fails)
+{
+    job->result.run_us = run_us;
+    job->result.status = fails ? JOB_FUNCTION_ERROR : JOB_OK;
+    job->result.payload = fails          ? bytes_new(STR("{\"errorType\":\"E\"}"))
+                          : job->payload ? bytes_ref(job->payload)
+                                         : bytes_new(STR("null"));
+}
+
+static void run_due(struct timer *timer)
+{
+    struct sim_run *run = CONTAINER_OF(timer, struct sim_run, timer);
+    struct sim_instance *i = run->instance;
+    struct job *job = run->job;
+    result_put(job, run->run_us, run->fails);
+    run_free(run);
+    if (list_empty(&i->runs)) {
+        idle_again(i);
+    }
+    i->fleet->events.on_result(i->fleet->events.ctx, &i->base, job);
+}
+
+// Beside the others.
+static void run_start(struct sim_instance *i, struct job *job)
+{
+    struct world *w = i->fleet->world;
+    struct plan *plan = i->plan;
+    struct sim_run *run = NEW(struct sim_run);
+    order_check(plan, job);
+    run->instance = i;
+    run->job = job;
+    run->timer.on_due = run_due;
+    list_push_back(&i->runs, &run->link);
+    plan->running++;
+    run->run_us = run_begin(i, job);
+    run->fails = world_chance(w, plan->run_fail);
+    if (world_chance(w, plan->run_crash)) {
+        i->reason = "died while running";
+        next_in(i, NEXT_ENDED, world_between(w, 0, run->run_us));
+    }
+    if (!world_chance(w, plan->run_hang)) {
+        timer_start(w->loop, &run->timer, run->run_us);
+    }
+}
+
 static void result(struct sim_instance *i)
 {
     struct job *job = LIST_FIRST(i->batch, struct job, link);
     bool last = i->batch->next == i->batch->prev;
-    job->result.run_us = i->run_us;
-    job->result.status = i->fails ? JOB_FUNCTION_ERROR : JOB_OK;
-    job->result.payload = i->fails       ? bytes_new(STR("{\"errorType\":\"E\"}"))
-                          : job->payload ? bytes_ref(job->payload)
-                                         : bytes_new(STR("null"));
+    result_put(job, i->run_us, i->fails);
     if (last) {
         i->plan->running--;
         idle_again(i);
@@ -160,8 +228,12 @@ static void result(struct sim_instance *i)
 
 static void ended(struct sim_instance *i)
 {
-    if (i->stage == BUSY) {
+    if (i->stage == BUSY && sim_concurrency(i->function) == 1) {
         i->plan->running--;
+    }
+    LIST_EACH(run, &i->runs, struct sim_run, link)
+    {
+        run_free(run);
     }
     i->stage = ENDING;
     i->fleet->live--; // its place is free when the dispatcher hears of it
@@ -195,6 +267,7 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     i->function = function_ref(function);
     i->reason = "";
     i->timer.on_due = due;
+    list_init(&i->runs);
     i->tier = map_get(&fleet->templates, str_of(function->revision)) ? TIER_WARM
               : fleet->runtime_up                                    ? TIER_COOL
                                                                      : TIER_COLD;
@@ -218,6 +291,14 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     return &i->base;
 }
 
+// What is under way may go on when the bound sinks.
+static void reserved_check(const struct sim_instance *i, const struct job *job)
+{
+    int64_t most = job->function->reserved_concurrency;
+    HOLDS(most < 0 || i->plan->running <= most, "%d of %s run, %lld may", i->plan->running,
+          i->plan->name, (long long)most);
+}
+
 static void fleet_run(struct fleet *base, struct instance *instance, struct list *batch)
 {
     struct world *w = fleet_of(base)->world;
@@ -227,11 +308,15 @@ static void fleet_run(struct fleet *base, struct instance *instance, struct list
     timer_stop(w->loop, &i->timer);
     i->stage = BUSY;
     i->batch = batch;
+    struct job *first = LIST_FIRST(batch, struct job, link);
+    if (sim_concurrency(i->function) > 1) {
+        HOLDS(batch->next == batch->prev, "two jobs for one that is given them one by one");
+        run_start(i, first);
+        reserved_check(i, first);
+        return;
+    }
     i->plan->running++;
-    // What is under way may go on when it sinks.
-    int64_t most = LIST_FIRST(batch, struct job, link)->function->reserved_concurrency;
-    HOLDS(most < 0 || i->plan->running <= most, "%d of %s run, %lld may", i->plan->running,
-          i->plan->name, (long long)most);
+    reserved_check(i, first);
     w->batches += batch->next != batch->prev;
     LIST_EACH(job, batch, struct job, link)
     {
@@ -272,6 +357,48 @@ static void fleet_forget(struct fleet *base, struct function *function)
     map_remove(&fleet_of(base)->templates, str_of(function->revision));
 }
 
+int sim_concurrency(const struct function *function)
+{
+    int64_t number = 1;
+    (void)str_to_i64(str_of(function->environment), &number);
+    return (int)number;
+}
+
+static int fleet_concurrency(const struct fleet *base, const struct function *function)
+{
+    (void)base;
+    return sim_concurrency(function);
+}
+
+static void fleet_more(struct fleet *base, struct instance *instance, struct job *job)
+{
+    (void)base;
+    struct sim_instance *i = instance_of(instance);
+    int load = 1;
+    LIST_EACH(run, &i->runs, struct sim_run, link)
+    {
+        load++;
+    }
+    HOLDS(i->stage == BUSY && !i->told_to_stop, "one more for an instance that is not at work");
+    HOLDS(load <= sim_concurrency(i->function), "%d jobs for one of %s", load, i->plan->name);
+    run_start(i, job);
+    reserved_check(i, job);
+}
+
+// What it does goes on: it is not idle again before it ends.
+static void fleet_take_back(struct fleet *base, struct instance *instance, struct job *job)
+{
+    (void)base;
+    struct sim_instance *i = instance_of(instance);
+    struct sim_run *taken = NULL;
+    LIST_EACH(run, &i->runs, struct sim_run, link)
+    {
+        taken = run->job == job ? run : taken;
+    }
+    HOLDS(taken, "a job is taken back that was not given");
+    run_free(taken);
+}
+
 static int fleet_templates(const struct fleet *base)
 {
     const struct sim_fleet *fleet = fleet_of(base);
@@ -290,6 +417,9 @@ static const struct fleet_ops sim_fleet_ops = {
     .listen = fleet_listen,
     .start = fleet_start,
     .run = fleet_run,
+    .concurrency = fleet_concurrency,
+    .more = fleet_more,
+    .take_back = fleet_take_back,
     .stop = fleet_stop,
     .kill = fleet_kill,
     .warm = fleet_warm,

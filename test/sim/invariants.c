@@ -29,6 +29,9 @@ static void workers_check(const struct lane *lane, int *all, int *stopping, int 
               "%s: state %d and in the idle list or not", lane->key, worker->state);
         HOLDS(worker->state != WORKER_IDLE || worker->function == lane->function,
               "%s: an idle instance of an old revision", lane->key);
+        HOLDS(worker->load == batch, "%s: %d jobs counted as %d", lane->key, batch, worker->load);
+        HOLDS(worker->concurrency == 1 || batch <= worker->concurrency, "%s: %d jobs at once",
+              lane->key, batch);
         bool killed = worker->timer.due_us <= loop_now_us(lane->dispatch->loop);
         HOLDS(timer_running(&worker->timer) || killed,
               "%s: nobody looks after an instance in state %d", lane->key, worker->state);
@@ -83,9 +86,10 @@ static void room_check(struct world *w, const struct lane *lane)
     struct plan *plan = world_plan(w, lane->key);
     int64_t now_us = loop_now_us(w->loop);
     const struct function *f = lane->function;
-    bool may = f && f->state == FUNCTION_ACTIVE && f->reserved_concurrency != 0 &&
-               (f->reserved_concurrency < 0 ||
-                lane->starting + lane->idle + lane->busy < f->reserved_concurrency);
+    bool may =
+        f && f->state == FUNCTION_ACTIVE && f->reserved_concurrency != 0 &&
+        (f->reserved_concurrency < 0 ||
+         (lane->starting + lane->idle + lane->busy) * lane->concurrency < f->reserved_concurrency);
     bool room = may && !list_empty(&lane->queue) && lane->failures == 0 && lane->starting == 0 &&
                 w->dispatch->workers < w->options.instances_max;
     if (!room) {

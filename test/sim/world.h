@@ -22,9 +22,10 @@ struct plan {
     int64_t start_us[TIER_COLD + 1];
     int64_t run_min_us, run_max_us;
     int start_crash, start_hang, run_crash, run_hang, run_fail, deaf, idle_death;
-    bool uneven;  // its runs are short, but for a few
-    bool steady;  // it never loses a job: they run in the order in which they came
-    bool aliased; // half of its events come by its alias, "NAME:live"
+    bool uneven;     // its runs are short, but for a few
+    bool steady;     // it never loses a job: they run in the order in which they came
+    bool aliased;    // half of its events come by its alias, "NAME:live"
+    int concurrency; // jobs that an instance takes at once
     uint32_t timeout_s, retries_max, event_age_s;
     const char *on_success, *on_failure;
 
@@ -91,6 +92,9 @@ void world_say_seed(void); // from now on, when the process aborts
 
 void sim_fleet_init(struct sim_fleet *fleet, struct world *w);
 void sim_fleet_done(struct sim_fleet *fleet);
+
+// Jobs that an instance of this revision takes at once: what its environment is here.
+int sim_concurrency(const struct function *function);
 
 struct plan *world_plan(struct world *w, const char *name);
 

@@ -120,13 +120,17 @@ function headerText(text) {
 
 // ---- logging: a line says when, for which request, and how grave ----
 
-const log = { requestId: undefined, json: process.env.AWS_LAMBDA_LOG_FORMAT === "JSON" };
+const log = { requestId: undefined, json: process.env.AWS_LAMBDA_LOG_FORMAT === "JSON", store: null };
+
+function requestId() {
+  return log.store ? log.store.getStore() : log.requestId;
+}
 
 function logLine(level, text) {
   const when = new Date().toISOString();
   const line = log.json
-    ? JSON.stringify({ timestamp: when, level, requestId: log.requestId, message: text })
-    : `${when}\t${log.requestId}\t${level}\t${text}`;
+    ? JSON.stringify({ timestamp: when, level, requestId: requestId(), message: text })
+    : `${when}\t${requestId()}\t${level}\t${text}`;
   fs.writeSync(1, line + "\n");
 }
 
@@ -290,7 +294,7 @@ function handlerCall(handler, event, context) {
         return;
       }
       over = true;
-      if (error || !context.callbackWaitsForEmptyEventLoop) {
+      if (error || !context.callbackWaitsForEmptyEventLoop || log.store) {
         settle(error ?? null, value);
       } else {
         onLoopEmpty = () => settle(null, value);
@@ -426,13 +430,22 @@ async function invocationRun(api, handler, next) {
   const target = `${API}/invocation/${context.awsRequestId}`;
   log.requestId = context.awsRequestId;
   process.env._X_AMZN_TRACE_ID = next.headers["lambda-runtime-trace-id"] ?? "";
-  const event = JSON.parse(next.body);
+  let event;
+  try {
+    event = JSON.parse(next.body);
+  } catch (error) {
+    logError("Invoke Error", error);
+    await api.fail(`${target}/error`, documentOf(error));
+    return;
+  }
   if (handler[STREAMING]) {
     await streamRun(api, handler, event, context, target);
-  } else {
-    api.socket.unref(); // so that the event loop can be empty
-    await bufferedRun(api, handler, event, context, target);
+    return;
   }
+  if (!log.store) {
+    api.socket.unref(); // so that the event loop can be empty
+  }
+  await bufferedRun(api, handler, event, context, target);
 }
 
 // ---- life ----
@@ -460,6 +473,9 @@ function streamingGlobals() {
 // An error that nobody caught ends the process; whoever waits for an answer hears of it first.
 function dieOf(api, what, error, status) {
   logError(what, error);
+  if (log.store) {
+    process.exit(status); // whose error it is cannot be known
+  }
   const target = log.requestId ? `${API}/invocation/${log.requestId}/error` : `${API}/init/error`;
   api.fail(target, documentOf(error)).then(() => process.exit(status));
 }
@@ -489,6 +505,16 @@ async function begin(api) {
   }
 }
 
+// One event after the other on this connection; AWS_LAMBDA_MAX_CONCURRENCY of these run beside each
+// other in functions that ask for it.
+async function serve(api, handler) {
+  for (;;) {
+    const next = await api.get(`${API}/invocation/next`);
+    const run = () => invocationRun(api, handler, next);
+    await (log.store ? log.store.run(next.headers["lambda-runtime-aws-request-id"], run) : run());
+  }
+}
+
 async function main() {
   const api = new Api();
   await api.connect();
@@ -506,9 +532,17 @@ async function main() {
     await api.fail(`${API}/init/error`, documentOf(error));
     process.exit(1);
   }
-  for (;;) {
-    await invocationRun(api, handler, await api.get(`${API}/invocation/next`));
+  const most = Math.min(Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY) || 1, 64);
+  if (most > 1) {
+    const { AsyncLocalStorage } = createRequire(import.meta.url)("node:async_hooks");
+    log.store = new AsyncLocalStorage();
   }
+  for (let i = 1; i < most; i++) {
+    const beside = new Api();
+    await beside.connect();
+    serve(beside, handler);
+  }
+  await serve(api, handler);
 }
 
 main();

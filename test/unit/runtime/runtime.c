@@ -156,6 +156,31 @@ static void test_models_need_no_interpreter(void **state)
     runtime_program_done(&program);
 }
 
+static void test_several_events_at_once(void **state)
+{
+    static const struct {
+        const char *runtime, *environment;
+        int concurrency;
+    } cases[] = {
+        {"provided.al2023", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"8\"}", 8},
+        {"nodejs22.x", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"64\"}", 64},
+        {"provided", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"1000000\"}", RUNTIME_CONCURRENCY_MAX},
+        {"provided", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"0\"}", 1},
+        {"provided", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"-3\"}", 1},
+        {"provided", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"many\"}", 1},
+        {"provided", "{\"OTHER\":\"8\"}", 1},
+        {"provided", "{no", 1},
+        {"provided", NULL, 1},
+        {"python3.12", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"8\"}", 1}, // is given its events
+        {"onnx", "{\"AWS_LAMBDA_MAX_CONCURRENCY\":\"8\"}", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(runtime_concurrency(cases[i].runtime, cases[i].environment),
+                         cases[i].concurrency);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -168,6 +193,7 @@ int main(void)
         TEST(test_what_the_user_has_named),
         TEST(test_what_is_not_served),
         TEST(test_models_need_no_interpreter),
+        TEST(test_several_events_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
