@@ -7,7 +7,7 @@ MESON_FLAGS ?=
 MODEL ?=
 IMAGES ?=
 
-.PHONY: all help setup demo test bench check fmt sanitize fuzz install clean distclean
+.PHONY: all help setup demo test clients bench check fmt sanitize fuzz install clean distclean
 
 all: # builds build/rouse and build/rouse-runner
 	@tools/setup build
@@ -25,6 +25,12 @@ demo: all # classifies pictures from zero; MODEL=file.onnx IMAGES='*.jpg' for yo
 test: # every suite: unit, checks, sanitizers, fuzzers, end to end, kills
 	@tools/setup test
 	@tools/test all
+
+clients: # fetches and builds AWS's runtime clients (minutes), which the tests then drive, too
+	@tools/setup test
+	@tools/build
+	@ROUSE_CLIENT_TESTS=1 ROUSE_BUILD="$(CURDIR)/build" \
+		build/deps/venv/bin/python -m pytest -q -ra test/e2e/test_runtime_clients.py
 
 sanitize: # every suite that runs our code, under ASan+UBSan and under TSan
 	@tools/setup test
