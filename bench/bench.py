@@ -14,7 +14,7 @@ import traceback
 
 from rig import BUILD, HERE, ROUNDS, Row, Skip, say, scratch
 
-ROWS = ("echo", "throughput", "start", "upload", "objects", "decode", "memory", "server")
+ROWS = ("echo", "throughput", "batch", "start", "upload", "objects", "decode", "memory", "server")
 HEAD = ("measure", "Rouse", "reference in the same run", "ratio", "least–most", "aim", "met")
 README = HERE.parent / "README.md"
 MARKS = ("<!-- bench -->", "<!-- /bench -->")

@@ -370,8 +370,9 @@ class Server:
         path = f"/2015-03-31/functions/{name}/invocations"
         return self.sign("lambda", "POST", path, payload)
 
-    def function(self, name, files, memory_mb=512):
-        """Creates a model function of {file name: bytes or path} and waits until it is active."""
+    def function(self, name, files, memory_mb=512, **more):
+        """Creates a model function of {file name: bytes or path} and waits until it is active;
+        `more`: members of its configuration."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
             for file, content in files.items():
@@ -386,7 +387,7 @@ class Server:
             code = {"S3Bucket": "bench-packages", "S3Key": f"{name}.zip"}
         body = json.dumps({
             "FunctionName": name, "Runtime": "onnx", "Handler": "model.yaml", "Role": ROLE,
-            "Code": code, "MemorySize": memory_mb, "Timeout": 60,
+            "Code": code, "MemorySize": memory_mb, "Timeout": 60, **more,
         }).encode()
         self.ask("lambda", "POST", "/2015-03-31/functions", body,
                  {"Content-Type": "application/json"})

@@ -260,6 +260,15 @@ def add():
     return g.model()
 
 
+def across():
+    """x less the mean over its first dimension, float32 [N, 2] -> y [N, 2]: that one is no batch"""
+    g = Graph("across")
+    x = g.input("x", F32, ["N", 2])
+    g.node("Sub", x, g.node("ReduceMean", x, axes=[0], keepdims=1), out="y")
+    g.output("y", F32, ["N", 2])
+    return g.model()
+
+
 def every_type():
     """One input and one output of each type that JSON can carry: in_T [N] -> out_T [N]"""
     g = Graph("types")
@@ -507,7 +516,7 @@ def corpus_entries():
     for name, model, note in good:
         yield f"{name}.onnx", "good", "-", model.SerializeToString(), note
     for make in (
-        add, every_type, odd_names, scalar, no_input, old_inputs,
+        add, across, every_type, odd_names, scalar, no_input, old_inputs,
         brightness, brightness_nhwc, brightness_u8, detector,
     ):  # fmt: skip
         name = make.__name__.replace("_", "-")

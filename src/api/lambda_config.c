@@ -20,7 +20,8 @@
 static const char *const kept[] = {
     "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig", "KMSKeyArn",
     "LoggingConfig", "SnapStart",        "TracingConfig",     "VpcConfig",
-    "Network", // ours: "open" is the host's; "closed", which is the default, is not shown
+    "Batching", // ours: {"MaxSize": 1…64, "MaxDelayMs": 0…10000} of a model function
+    "Network",  // ours: "open" is the host's; "closed", which is the default, is not shown
 };
 
 // ── checks ──
@@ -281,11 +282,27 @@ void lambda_dead_letter_set(struct function *version)
     version->dead_letter = target.size ? str_dup(target) : NULL;
 }
 
+static int read_batching(const json_t *input, struct err *err)
+{
+    static const struct {
+        const char *path, *member;
+        int64_t least, most;
+    } rows[] = {{"Batching.MaxSize", "batching.maxSize", 1, 64},
+                {"Batching.MaxDelayMs", "batching.maxDelayMs", 0, 10000}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint32_t value = 0;
+        TRY(read_number(input, rows[i].path, rows[i].member, rows[i].least, rows[i].most, &value,
+                        err));
+    }
+    return 0;
+}
+
 static int read_kept(struct api *api, const json_t *input, struct function *f, struct err *err)
 {
     TRY(read_architectures(input, err));
     TRY(read_dead_letter(api, input, err));
     TRY(read_network(input, err));
+    TRY(read_batching(input, err));
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
     if (!f->extra || json_parse_object(str_of(f->extra), &extra, &ignored) < 0) {
@@ -299,6 +316,9 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     }
     if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
         json_object_del(extra, "Network");
+    }
+    if (json_object_size(json_object_get(extra, "Batching")) == 0) {
+        json_object_del(extra, "Batching");
     }
     if (json_str(json_at(extra, "DeadLetterConfig.TargetArn")).size == 0) {
         json_object_del(extra, "DeadLetterConfig");

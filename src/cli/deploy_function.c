@@ -63,6 +63,14 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     json_put(object, "Environment", environment);
     json_t *storage = json_object();
     json_put_int(storage, "Size", w->ephemeral_mb);
+    json_t *batching = json_object();
+    if (w->batch_max > 0) {
+        json_put_int(batching, "MaxSize", w->batch_max);
+    }
+    if (w->batch_delay_ms >= 0) {
+        json_put_int(batching, "MaxDelayMs", w->batch_delay_ms);
+    }
+    json_put(object, "Batching", batching);
     json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
     json_put(object, "Layers", deploy_layer_arns(deploy, w));

@@ -63,7 +63,9 @@ struct serverless_function {
     const char *name; // of the Lambda function: service-stage-key unless given
     const char *runtime, *handler, *description, *role; // the last two may be NULL
     int64_t memory_mb, timeout_s, ephemeral_mb;
-    bool network_open;            // the host's; else the endpoint alone
+    bool network_open; // the host's; else the endpoint alone
+    int64_t batch_max,
+        batch_delay_ms; // jobs of a model that run together, and the wait for them; -1: not said
     int64_t reserved_concurrency; // -1: none
     int64_t event_age_max_s;      // -1: not given
     int64_t retries_max;          // -1: not given

@@ -51,6 +51,7 @@ struct job_result {
         *payload;   // owned; the answer, or the error document {"errorType", "errorMessage"…}
     struct err err; // JOB_REFUSED
     enum tier tier;
+    uint32_t batch; // jobs that were given to the instance together, this one included
     int64_t queued_us, init_us, decode_us, run_us, duration_us; // duration: what is billed
     uint64_t memory_max_mb;
     bool told; // the error stands in the log already

@@ -7,14 +7,9 @@
 #include "bus/bus.h"
 #include "store/job.h"
 #include "store/store.h"
+#include "worker/payload.h"
 
 #include <stdio.h>
-
-// Jobs that an instance gets together: at most so many, with so many bytes of payload (which bounds
-// what they name, and so the message), and no more than it answers in that time.
-#define BATCH_MAX      16
-#define BATCH_SIZE_MAX 8192
-#define BATCH_US       500
 
 const char dispatch_off_text[] = "Rate Exceeded.";
 const char dispatch_failed_text[] =
@@ -152,40 +147,22 @@ static void job_start(struct lane *lane, struct worker *worker, struct job *job)
     worker->load++;
 }
 
-static size_t job_size(const struct job *job)
-{
-    return bytes_str(job->payload).size + (job->context ? strlen(job->context) : 0);
-}
-
-// How many jobs the worker gets at once. Where jobs take no longer than waking an instance does,
-// those that wait go together. Idle workers share them evenly.
-static int64_t batch_max(const struct lane *lane, const struct worker *worker)
-{
-    bool models = strcmp(worker->function->runtime, "onnx") == 0; // others take one at a time
-    if (worker->fresh || lane->run_peak_us == 0 || !models) {
-        return 1;
-    }
-    int64_t waiting = (int64_t)(lane->queued_sync + lane->queued_async);
-    int64_t share = (waiting + lane->idle - 1) / lane->idle;
-    int64_t most = BATCH_US / lane->run_peak_us;
-    most = most < share ? most : share;
-    return most < BATCH_MAX ? most : BATCH_MAX;
-}
-
 // One that has lost its instance before runs alone: if it was the cause, no other is to suffer.
 static void batch_fill(struct lane *lane, struct worker *worker)
 {
     int64_t most = batch_max(lane, worker), count = 0;
-    size_t size = 0;
+    size_t files = 0;
     struct job *job = LIST_FIRST(&lane->queue, struct job, link);
     bool more = true;
+    worker->first = worker->fresh;
     while (more) {
-        size += job_size(job);
+        files += payload_files(job);
         more = ++count < most && job->attempt == 1;
         job_start(lane, worker, job);
         job = LIST_FIRST(&lane->queue, struct job, link);
-        more = more && job && job->attempt == 1 && size + job_size(job) <= BATCH_SIZE_MAX;
+        more = more && job && job->attempt == 1 && files + payload_files(job) <= BATCH_FILES_MAX;
     }
+    batch_began(worker, count);
 }
 
 static void worker_run(struct lane *lane, struct worker *worker)
@@ -248,6 +225,9 @@ void lane_turn(struct lane *lane)
         return;
     }
     queue_expire(lane);
+    if (batch_waits(lane)) {
+        return;
+    }
     while (!list_empty(&lane->queue) && lane_may_run(lane)) {
         struct worker *worker = worker_pick(lane);
         if (!worker) {

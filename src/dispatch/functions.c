@@ -53,6 +53,7 @@ static void lane_replace(struct lane *lane, struct function *was)
     lane->warmed = false;
     struct fleet *fleet = lane->dispatch->fleet;
     lane->concurrency = fleet->ops->concurrency(fleet, lane->function);
+    batching_read(&lane->batching, lane->function);
     if (was) {
         fleet->ops->forget(fleet, was);
         workers_retire(lane);

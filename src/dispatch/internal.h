@@ -33,9 +33,21 @@ struct worker {
     int64_t init_us;
     int64_t since_us;      // when it came into this state
     struct list batch;     // struct job, in the order in which they were given
+    bool first;            // this batch is its first
+    int64_t given;         // jobs of the batch when it began
+    int64_t spent_us;      // on those of them that are answered, as the runner says
     struct list link;      // lane->workers
     struct list idle_link; // dispatch->idle, the longest idle first
     struct timer timer;    // idle: stop it; busy: its job takes too long; starting: gives up
+};
+
+#define BATCH_LEVELS 6 // of one job, of 2, 4, 8, 16, 32
+
+// What is known of running a function's jobs together.
+struct batching {
+    int64_t job_us[BATCH_LEVELS]; // smoothed, by size of the batch; 0: not tried, or long ago
+    uint32_t batches;             // since a size that did not pay was tried
+    int64_t asked_max, asked_us;  // what the function asks for: so many, after so long; 0: nothing
 };
 
 struct family { // the versions and aliases of one function
@@ -58,9 +70,10 @@ struct lane {
     int failures;             // of instances in a row
     int64_t run_us, start_us; // smoothed: of one job, of one start; 0 unknown
     int64_t run_peak_us;      // of the longest job of late, as its runner says; forgotten slowly
-    struct list hungry_link;  // dispatch->hungry: waits for a place
-    bool warmed;              // the fleet was told to make a template of this revision
-    int concurrency;          // jobs that an instance of this revision takes at once
+    struct batching batching;
+    struct list hungry_link; // dispatch->hungry: waits for a place
+    bool warmed;             // the fleet was told to make a template of this revision
+    int concurrency;         // jobs that an instance of this revision takes at once
 
     struct map inflight; // outbox rows of this key that are in memory, by decimal id
     bool outbox_more;    // the last look found more than the window holds
@@ -105,7 +118,16 @@ extern const char dispatch_off_text[], dispatch_failed_text[]; // what callers o
 void family_turn(struct lane *lane); // one of its jobs has ended: others of the family may run
 void drained_check(struct dispatch *d);
 
+// batch.c
+#define BATCH_FILES_MAX 128 // that the jobs of one name or are
+void batching_read(struct batching *batching, const struct function *function);
+int64_t batch_max(const struct lane *lane, const struct worker *worker); // jobs that it gets now
+bool batch_waits(struct lane *lane); // for more jobs, as the function asks; looks again in time
+void batch_began(struct worker *worker, int64_t count);
+void batch_answered(struct worker *worker, int64_t said_us); // one more of its jobs
+
 // scale.c
+void smooth(int64_t *value, int64_t sample); // an eighth of the way; never 0, which means unknown
 void lane_grow(struct lane *lane);
 void worker_free_place(struct dispatch *d);
 void places_look(struct dispatch *d);

@@ -14,8 +14,7 @@
 #define PEAK_MEMORY      64 // jobs after which a long one counts for about a third of its time
 #define FAILURES_GIVE_UP 3  // starts that fail in a row: those who wait are told why
 
-// Never 0, which means "not known".
-static void smooth(int64_t *value, int64_t sample)
+void smooth(int64_t *value, int64_t sample)
 {
     sample = sample > 0 ? sample : 1;
     *value = *value ? (*value * 7 + sample) / 8 : sample;
@@ -302,13 +301,14 @@ static void on_result(void *ctx, struct instance *instance, struct job *job)
     // Answers of a batch are read together; then what the runner says of each is nearer the truth.
     int64_t took_us = loop_now_us(d->loop) - job->started_us;
     int64_t said_us = job->result.decode_us + job->result.run_us + 1;
-    job->result.duration_us = took_us > said_us ? took_us : said_us;
+    job->result.duration_us = took_us > said_us && worker->given == 1 ? took_us : said_us;
     smooth(&lane->run_us, job->result.duration_us);
     int64_t peak_us = lane->run_peak_us - lane->run_peak_us / PEAK_MEMORY;
     lane->run_peak_us = peak_us > said_us ? peak_us : said_us;
     lane->failures = 0;
     lane->not_before_us = 0;
     job_leave(worker, job);
+    batch_answered(worker, said_us);
     worker_next(worker);
     job_settle(d, lane, job);
     lane_turn(lane);

@@ -27,7 +27,11 @@ static void report_add(struct buf *log, const struct job *job)
     } else if (r->platform_error[0]) {
         buf_printf(log, "Status: error\tError Type: %s\t", r->platform_error);
     }
-    buf_printf(log, "Tier: %s\t\n", tier_name(r->tier));
+    buf_printf(log, "Tier: %s\t", tier_name(r->tier));
+    if (r->batch > 1) {
+        buf_printf(log, "Batch Size: %u\t", r->batch);
+    }
+    buf_add_char(log, '\n');
 }
 
 // What went wrong, unless the function itself has said it.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch of jobs, one after the other. A job is one item for its payload, or one for each object
-// of its S3 records; the answer is then one JSON value, or an array of them in order.
+// A batch of jobs: together where the model can, else one after the other. A job is one item for its
+// payload, or one for each object of its S3 records; the answer is then one JSON value, or an array
+// of them in order.
 #include "runner/batch.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "runner/together.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,23 +15,45 @@
 
 #define GRACE_US (5 * 1000000) // after the deadline, for the server to act first
 
-struct run {
+struct run { // of one job
+    struct wire_job job;
     struct wire_view payload;
-    struct wire_view contents[WIRE_OBJECTS_MAX];
-    char *sources[WIRE_OBJECTS_MAX]; // heap
-    struct item items[WIRE_OBJECTS_MAX];
+    struct item *items; // its part of the batch's
+    struct wire_view *contents;
+    char **sources; // heap
     size_t count;   // of items
     struct err err; // of the job as a whole
 };
 
-static void run_done(struct run *run)
+// Jobs that are answered together, and room for their items.
+struct batch {
+    struct run *runs;
+    size_t count;
+    struct item *items;
+    struct wire_view *contents;
+    char **sources;
+    size_t item_count;
+};
+
+static size_t items_of(const struct wire_job *job)
 {
-    wire_view_close(&run->payload);
-    for (size_t i = 0; i < run->count; i++) {
-        wire_view_close(&run->contents[i]);
-        free(run->sources[i]);
-        buf_done(&run->items[i].answer);
+    return job->object_count ? job->object_count : 1;
+}
+
+static void batch_done(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        wire_view_close(&batch->runs[i].payload);
     }
+    for (size_t i = 0; i < batch->item_count; i++) {
+        wire_view_close(&batch->contents[i]);
+        free(batch->sources[i]);
+        buf_done(&batch->items[i].answer);
+    }
+    free(batch->runs);
+    free(batch->items);
+    free(batch->contents);
+    free(batch->sources);
 }
 
 static void add_item(struct run *run, const char *source, struct str bytes)
@@ -43,7 +67,6 @@ static int open_object(struct run *run, const struct wire_message *in,
                        const struct wire_object *object, struct err *err)
 {
     size_t at = run->count;
-    run->contents[at] = (struct wire_view){0};
     run->sources[at] =
         mem_printf("s3://" STR_FMT "/" STR_FMT, STR_ARG(object->bucket), STR_ARG(object->key));
     add_item(run, run->sources[at], STR(""));
@@ -57,12 +80,11 @@ static int open_object(struct run *run, const struct wire_message *in,
 }
 
 static int open_items(struct run *run, const struct package *package, const struct wire_message *in,
-                      const struct wire_job *job, struct err *err)
+                      struct err *err)
 {
+    const struct wire_job *job = &run->job;
     TRY(wire_view_open(&run->payload, in, &job->payload, WIRE_TRUSTED, err));
     if (job->object_count == 0 || package->task->wants_payload) {
-        run->contents[0] = (struct wire_view){0};
-        run->sources[0] = NULL;
         add_item(run, "the payload", run->payload.bytes);
         return 0;
     }
@@ -145,39 +167,106 @@ static void arm(int64_t deadline_us)
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static int answer_job(struct package *package, const struct wire_message *in,
-                      const struct wire_job *job, int fd, struct wire_message *out, struct err *err)
+static int answer(struct run *run, uint64_t run_us, int fd, struct wire_message *out,
+                  struct err *err)
 {
-    int64_t began_us = clock_mono_us();
-    struct run run; // large: only what is used is filled in
-    run.count = 0;
-    run.err = (struct err){0};
-    run.payload = (struct wire_view){0};
     CLEAN(buf_done) struct buf joined = BUF_INIT(WIRE_PAYLOAD_MAX);
-    struct wire_result result = {.id = job->id};
-    struct str answer = STR("");
+    struct wire_result result = {.id = run->job.id, .run_us = run_us};
+    struct str text = STR("");
     CLEAN_MEM char *log = NULL;
-    int rc = open_items(&run, package, in, job, &run.err);
-    if (rc == 0) {
-        package->task->run(package, run.items, run.count);
-        rc = gather(&run, &joined, &answer, &run.err);
+    if (run->err.code == 0) {
+        (void)!gather(run, &joined, &text, &run->err);
     }
-    for (size_t i = 0; i < run.count; i++) {
-        result.decode_us += run.items[i].decode_us;
+    for (size_t i = 0; i < run->count; i++) {
+        result.decode_us += run->items[i].decode_us;
     }
-    if (rc < 0) {
-        answer = STR("");
+    if (run->err.code < 0) {
+        text = STR("");
         result.failed = 1;
-        result.error_type = str_of(run.err.aws ? run.err.aws : TASK_BAD_MODEL);
-        result.error_message = str_of(run.err.text);
-        log = mem_printf("[ERROR] " STR_FMT ": %s\n", STR_ARG(result.error_type), run.err.text);
+        result.error_type = str_of(run->err.aws ? run->err.aws : TASK_BAD_MODEL);
+        result.error_message = str_of(run->err.text);
+        log = mem_printf("[ERROR] " STR_FMT ": %s\n", STR_ARG(result.error_type), run->err.text);
         result.log = str_of(log);
     }
-    result.run_us = (uint64_t)(clock_mono_us() - began_us) - result.decode_us;
     result.memory_max_kb = peak_kb();
-    rc = send_result(out, fd, &result, answer, err);
-    run_done(&run);
-    return rc;
+    return send_result(out, fd, &result, text, err);
+}
+
+// The items of the jobs that could be opened stand side by side: the task gets them as one array.
+static void open_jobs(struct batch *batch, const struct package *package,
+                      const struct wire_message *in)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct run *run = &batch->runs[i];
+        run->items = batch->items + used;
+        run->contents = batch->contents + used;
+        run->sources = batch->sources + used;
+        if (open_items(run, package, in, &run->err) < 0) {
+            for (size_t k = 0; k < run->count; k++) { // the next job's come here
+                wire_view_close(&run->contents[k]);
+                free(run->sources[k]);
+                run->sources[k] = NULL;
+                buf_done(&run->items[k].answer);
+            }
+            run->count = 0;
+        }
+        used += run->count;
+    }
+    batch->item_count = used;
+}
+
+// What the jobs spent together is divided among them; decoding is each one's own.
+static int answer_jobs(struct batch *batch, struct package *package, const struct wire_message *in,
+                       int fd, struct wire_message *out, struct err *err)
+{
+    int64_t began_us = clock_mono_us();
+    open_jobs(batch, package, in);
+    bool any = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        any = any || batch->runs[i].err.code == 0;
+    }
+    if (any) {
+        package->task->run(package, batch->items, batch->item_count);
+    }
+    uint64_t spent_us = (uint64_t)(clock_mono_us() - began_us);
+    for (size_t i = 0; i < batch->item_count; i++) {
+        spent_us -= batch->items[i].decode_us;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        TRY(answer(&batch->runs[i], spent_us / batch->count, fd, out, err));
+    }
+    return 0;
+}
+
+// Takes jobs out of the message, at most so many.
+static int batch_take(struct batch *batch, struct wire_message *in, size_t most, struct err *err)
+{
+    batch->runs = mem_alloc(most * sizeof *batch->runs);
+    size_t items = 0;
+    for (batch->count = 0; batch->count < most; batch->count++) {
+        struct run *run = &batch->runs[batch->count];
+        TRY(wire_get_job(in, &run->job, err));
+        items += items_of(&run->job);
+    }
+    batch->items = mem_alloc(items * sizeof *batch->items);
+    batch->contents = mem_alloc(items * sizeof *batch->contents);
+    batch->sources = mem_alloc(items * sizeof *batch->sources);
+    return 0;
+}
+
+static int run_some(struct package *package, struct wire_message *in, size_t most, int fd,
+                    struct wire_message *out, struct err *err)
+{
+    CLEAN(batch_done) struct batch batch = {0};
+    TRY(batch_take(&batch, in, most, err));
+    int64_t deadline_us = batch.runs[0].job.deadline_us;
+    for (size_t i = 1; i < batch.count; i++) {
+        int64_t other_us = batch.runs[i].job.deadline_us;
+        deadline_us = other_us && other_us < deadline_us ? other_us : deadline_us;
+    }
+    arm(deadline_us);
+    return answer_jobs(&batch, package, in, fd, out, err);
 }
 
 int batch_run(struct package *package, struct wire_message *in, int fd, struct wire_message *out,
@@ -192,10 +281,9 @@ int batch_run(struct package *package, struct wire_message *in, int fd, struct w
     }
     TRY(wire_get_end(in, err));
     in->at = start;
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(wire_get_job(in, &job, err));
-        arm(job.deadline_us);
-        TRY(answer_job(package, in, &job, fd, out, err));
+    uint32_t step = count > 1 && together_possible(package) ? count : 1;
+    for (uint32_t i = 0; i < count; i += step) {
+        TRY(run_some(package, in, step, fd, out, err));
     }
     arm(0);
     return 0;

@@ -20,16 +20,20 @@ struct package_source {  // borrowed
     int threads;
 };
 
+// Whether requests that share a run of the model get the answers that they would get alone.
+enum stacking { STACKING_UNKNOWN, STACKING_PROVED, STACKING_REFUTED };
+
 struct package {
     char *function, *folder;
     struct spec spec;
     const struct task_ops *task;
-    char *model_path;      // NULL: the task needs none
-    bool prepared;         // the prepared model is the one in use
-    struct engine *engine; // borrowed
-    struct model *model;   // NULL: the task needs none
-    void *state;           // the task's own
-    json_t *notes;         // what was guessed, strings; NULL: nobody asked
+    char *model_path;       // NULL: the task needs none
+    bool prepared;          // the prepared model is the one in use
+    struct engine *engine;  // borrowed
+    struct model *model;    // NULL: the task needs none
+    enum stacking stacking; // see together.h
+    void *state;            // the task's own
+    json_t *notes;          // what was guessed, strings; NULL: nobody asked
 };
 
 // `engine` may be NULL, with the reason in engine_err; then only tasks without a model open.

@@ -31,7 +31,7 @@ struct task_ops {
     // run needs. Run once in a template or an instance, before any item.
     int (*setup)(struct package *package, struct err *err);
     void (*done)(struct package *package);
-    // Answers every item.
+    // Answers every item; those of several jobs only when the model may take them together.
     void (*run)(struct package *package, struct item *items, size_t count);
     // Runs the model on zeros once, so that nothing is left to be set up. May be NULL.
     int (*warm)(struct package *package, struct err *err);

@@ -124,17 +124,20 @@ static void write_answer(const struct classify *c, const struct spec *spec, size
     buf_add_text(out, "]}");
 }
 
+static void answer_item(struct package *package, struct item *item,
+                        const struct vision_answer *answer)
+{
+    struct classify *c = package->state;
+    size_t classes = 0;
+    if (read_scores(c, &package->spec, &answer->outputs[0], &classes, &item->err) == 0) {
+        write_answer(c, &package->spec, classes, &item->answer);
+    }
+}
+
 static void run(struct package *package, struct item *items, size_t count)
 {
     struct classify *c = package->state;
-    for (size_t i = 0; i < count; i++) {
-        struct vision_answer answer;
-        size_t classes = 0;
-        if (vision_run(&c->vision, package, &items[i], &answer) == 0 &&
-            read_scores(c, &package->spec, &answer.outputs[0], &classes, &items[i].err) == 0) {
-            write_answer(c, &package->spec, classes, &items[i].answer);
-        }
-    }
+    vision_run(&c->vision, package, items, count, answer_item);
 }
 
 static int warm(struct package *package, struct err *err)

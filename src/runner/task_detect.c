@@ -273,16 +273,19 @@ static void write_answer(const struct detect *d, const struct spec *spec,
                info->picture_height);
 }
 
+static void answer_item(struct package *package, struct item *item,
+                        const struct vision_answer *answer)
+{
+    struct detect *d = package->state;
+    if (find_boxes(d, package, answer, &item->err) == 0) {
+        write_answer(d, &package->spec, &answer->info, &item->answer);
+    }
+}
+
 static void run(struct package *package, struct item *items, size_t count)
 {
     struct detect *d = package->state;
-    for (size_t i = 0; i < count; i++) {
-        struct vision_answer answer;
-        if (vision_run(&d->vision, package, &items[i], &answer) == 0 &&
-            find_boxes(d, package, &answer, &items[i].err) == 0) {
-            write_answer(d, &package->spec, &answer.info, &items[i].answer);
-        }
-    }
+    vision_run(&d->vision, package, items, count, answer_item);
 }
 
 static int warm(struct package *package, struct err *err)

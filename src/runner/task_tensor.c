@@ -7,6 +7,7 @@
 #include "runner/npy.h"
 #include "runner/package.h"
 #include "runner/tensor_json.h"
+#include "runner/together.h"
 
 struct request {
     json_t *root; // what strings point into
@@ -159,25 +160,54 @@ static int write_answer(const struct request *request, const struct model *model
     return 0;
 }
 
-static int answer(struct package *package, struct request *request, struct item *item)
-{
+struct part {
+    struct together_part together;
+    struct request request;
+    struct item *item;
     struct tensor outputs[ENGINE_VALUES_MAX];
-    int64_t began = clock_mono_us();
-    TRY(read_request(request, package->model, item->bytes, &item->err));
-    item->decode_us = (uint64_t)(clock_mono_us() - began);
-    TRY(model_run(package->model, request->inputs, outputs, &item->err));
-    return write_answer(request, package->model, outputs, item, &item->err);
+};
+
+static void blame(struct err *err)
+{
+    if (!err->aws) {
+        err->aws = err->code == ERR_FUNCTION ? TASK_BAD_MODEL : TASK_BAD_REQUEST;
+    }
+}
+
+static void part_done(void *ctx, struct together_part *together)
+{
+    const struct package *package = ctx;
+    struct part *part = CONTAINER_OF(together, struct part, together);
+    struct err *err = &part->item->err;
+    *err = together->err;
+    if (err->code < 0 ||
+        write_answer(&part->request, package->model, part->outputs, part->item, err) < 0) {
+        blame(err);
+    }
 }
 
 static void run(struct package *package, struct item *items, size_t count)
 {
+    CLEAN_MEM struct part *parts = mem_alloc(count * sizeof *parts);
+    CLEAN_MEM struct together_part **together = mem_alloc(count * sizeof(struct together_part *));
+    size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
-        struct request request = {.npy = false};
-        if (answer(package, &request, &items[i]) < 0 && !items[i].err.aws) {
-            bool ours = items[i].err.code == ERR_FUNCTION;
-            items[i].err.aws = ours ? TASK_BAD_MODEL : TASK_BAD_REQUEST;
+        struct part *part = &parts[i];
+        int64_t began = clock_mono_us();
+        int rc = read_request(&part->request, package->model, items[i].bytes, &items[i].err);
+        items[i].decode_us = (uint64_t)(clock_mono_us() - began);
+        if (rc < 0) {
+            blame(&items[i].err);
+            continue;
         }
-        request_done(&request, package->model->input_count);
+        part->item = &items[i];
+        part->together =
+            (struct together_part){.inputs = part->request.inputs, .outputs = part->outputs};
+        together[ready++] = &part->together;
+    }
+    together_run(package, together, ready, part_done, package);
+    for (size_t i = 0; i < count; i++) {
+        request_done(&parts[i].request, package->model->input_count);
     }
 }
 

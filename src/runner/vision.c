@@ -8,6 +8,7 @@
 #include "format/base64.h"
 #include "format/json.h"
 #include "runner/guess.h"
+#include "runner/together.h"
 
 #include <stdlib.h>
 
@@ -143,18 +144,92 @@ static int decode(struct vision *vision, struct str bytes, struct preprocess_inf
     return rc;
 }
 
-int vision_run(struct vision *vision, struct package *package, struct item *item,
-               struct vision_answer *ret)
+typedef void answer_fn(struct package *package, struct item *item,
+                       const struct vision_answer *answer);
+
+struct part { // of a run of several
+    struct together_part together;
+    struct item *item;
+    struct tensor input;
+    struct vision_answer answer;
+};
+
+struct call {
+    struct package *package;
+    answer_fn *answer;
+};
+
+static int decode_item(struct vision *vision, struct item *item, struct preprocess_info *info)
 {
     int64_t began = clock_mono_us();
-    int rc = decode(vision, item->bytes, &ret->info, &item->err);
+    int rc = decode(vision, item->bytes, info, &item->err);
     item->decode_us = (uint64_t)(clock_mono_us() - began);
-    TRY(rc);
-    rc = model_run(package->model, &vision->input, ret->outputs, &item->err);
-    if (rc < 0) {
-        item->err.aws = TASK_BAD_MODEL;
-    }
     return rc;
+}
+
+static void run_one(struct vision *vision, const struct call *call, struct item *item)
+{
+    struct vision_answer answer;
+    if (decode_item(vision, item, &answer.info) < 0) {
+        return;
+    }
+    if (model_run(call->package->model, &vision->input, answer.outputs, &item->err) < 0) {
+        item->err.aws = TASK_BAD_MODEL;
+    } else {
+        call->answer(call->package, item, &answer);
+    }
+}
+
+static void part_done(void *ctx, struct together_part *together)
+{
+    const struct call *call = ctx;
+    struct part *part = CONTAINER_OF(together, struct part, together);
+    if (together->err.code < 0) {
+        part->item->err = together->err;
+        part->item->err.aws = TASK_BAD_MODEL;
+    } else {
+        call->answer(call->package, part->item, &part->answer);
+    }
+}
+
+// Decodes what can be decoded; how many that are.
+static size_t parts_decode(struct vision *vision, struct item *items, size_t count,
+                           struct part *parts, struct together_part **together)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct part *part = &parts[ready];
+        if (decode_item(vision, &items[i], &part->answer.info) < 0) {
+            continue;
+        }
+        part->item = &items[i];
+        part->input = vision->input; // its buffer goes along, the next picture gets a new one
+        vision->input.data = NULL;
+        vision->room = 0;
+        part->together =
+            (struct together_part){.inputs = &part->input, .outputs = part->answer.outputs};
+        together[ready++] = &part->together;
+    }
+    return ready;
+}
+
+void vision_run(struct vision *vision, struct package *package, struct item *items, size_t count,
+                answer_fn *answer)
+{
+    struct call call = {package, answer};
+    if (count < 2 || !together_possible(package)) {
+        for (size_t i = 0; i < count; i++) {
+            run_one(vision, &call, &items[i]);
+        }
+        return;
+    }
+    CLEAN_MEM struct part *parts = mem_alloc(count * sizeof *parts);
+    CLEAN_MEM struct together_part **together = mem_alloc(count * sizeof(struct together_part *));
+    size_t ready = parts_decode(vision, items, count, parts, together);
+    together_run(package, together, ready, part_done, &call);
+    for (size_t i = 0; i < ready; i++) {
+        free(parts[i].input.data);
+    }
 }
 
 int vision_black(struct vision *vision, struct package *package, struct vision_answer *ret,

@@ -23,9 +23,11 @@ struct vision_answer {
 MUST_CHECK int vision_setup(struct vision *vision, struct package *package, struct err *err);
 void vision_done(struct vision *vision);
 
-// Decodes the item's picture (the bytes themselves, or {"image": base64}) and runs the model.
-MUST_CHECK int vision_run(struct vision *vision, struct package *package, struct item *item,
-                          struct vision_answer *ret);
+// Decodes the items' pictures (the bytes themselves, or {"image": base64}) and runs the model, on
+// several together where it can. `answer` is called for each item that got that far.
+void vision_run(struct vision *vision, struct package *package, struct item *items, size_t count,
+                void (*answer)(struct package *package, struct item *item,
+                               const struct vision_answer *answer));
 
 // Runs the model on a black picture. 0: the size varies, *ret holds nothing; 1: it ran.
 MUST_CHECK int vision_black(struct vision *vision, struct package *package,

@@ -98,6 +98,19 @@ static json_t *s3_records(struct str payload, json_t **ret_event)
                                                                                        : NULL;
 }
 
+size_t payload_files(const struct job *job)
+{
+    struct str payload = bytes_str(job->payload);
+    size_t count = 1;
+    if (payload.size == 0 || payload.at[0] != '{') {
+        return count;
+    }
+    for (ssize_t at; (at = str_find_str(payload, STR("\"s3\""))) >= 0; count++) {
+        payload = str_skip(payload, (size_t)at + 4);
+    }
+    return count;
+}
+
 int payload_put(struct wire_message *m, struct store *store, const struct job *job,
                 struct payload_fds *opened, struct err *err)
 {

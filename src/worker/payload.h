@@ -7,6 +7,9 @@
 #include "store/store.h"
 #include "wire/wire.h"
 
+// Of a message's descriptors the job takes at most so many.
+size_t payload_files(const struct job *job);
+
 // Appends the job to a JOBS message, whose fds it borrows from `opened`: close them after sending.
 struct payload_fds {
     int fds[WIRE_FDS_MAX];

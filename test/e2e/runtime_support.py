@@ -3,9 +3,12 @@
 import base64
 import json
 import os
+import shutil
 import time
 import uuid
 import zipfile
+
+import pytest
 
 ROLE = "arn:aws:iam::000000000000:role/test"
 
@@ -57,6 +60,8 @@ class Function:
 
 def deploy(server, package, runtime, handler, **more):
     """package: bytes of a zip."""
+    if runtime.startswith("nodejs") and not shutil.which("node"):
+        pytest.skip("node is not installed")
     client = server.client("lambda")
     name = "f-" + uuid.uuid4().hex[:12]
     client.create_function(FunctionName=name, Runtime=runtime, Role=ROLE, Handler=handler,

@@ -137,6 +137,14 @@ static void several_records_make_a_list(void **state)
     process_end(&instance);
 }
 
+// PNGs of one pixel.
+#define GREEN_PIXEL                                                                                \
+    "{\"image\": \"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNg+M8"                \
+    "AAAICAQB7CYF4AAAAAElFTkSuQmCC\"}"
+#define RED_PIXEL                                                                                  \
+    "{\"image\": \"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4"                   \
+    "z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC\"}"
+
 static void payloads_may_be_pictures(void **state)
 {
     struct world *w = *state;
@@ -146,10 +154,7 @@ static void payloads_may_be_pictures(void **state)
                    "labels: [red, green, blue]\n"
                    "input: {preset: none}\n"));
     struct process instance = spawn(&w->template, w->package, "");
-    // A PNG of one green pixel.
-    struct str json =
-        STR("{\"image\": \"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNg+M8"
-            "AAAICAQB7CYF4AAAAAElFTkSuQmCC\"}");
+    struct str json = STR(GREEN_PIXEL);
     CLEAN_JSON json_t *answer = ask_json(&instance, json, NULL, 0);
     assert_string_equal(json_string_value(json_object_get(answer, "label")), "green");
     assert_int_equal(json_array_size(json_object_get(answer, "top")), 3);
@@ -344,6 +349,93 @@ static void tensors_go_in_and_out(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         const char *type = i == ARRAY_SIZE(bad) - 1 ? "ModelError" : "InvalidRequest";
         assert_fails(&instance, str_of(bad[i].payload), NULL, 0, type, bad[i].message);
+    }
+    process_end(&instance);
+}
+
+// ---- several jobs in one message ----
+
+static void send_all(struct process *instance, const char *const payloads[], size_t count)
+{
+    struct wire_message m;
+    struct err err = {0};
+    wire_message_init(&m, WIRE_JOBS);
+    wire_put_count(&m, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        struct wire_job *job = NEW(struct wire_job);
+        job->id = i + 1;
+        job->payload = (struct wire_bytes){.place = WIRE_INLINE, .bytes = str_of(payloads[i])};
+        wire_put_job(&m, job);
+        free(job);
+    }
+    assert_int_equal(wire_send(instance->socket, &m, &err), 0);
+    wire_message_done(&m);
+}
+
+static void assert_answers(struct process *instance, const char *const answers[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct answer answer = ask_receive(instance, i + 1);
+        assert_false(answer.lost);
+        const char *text = answer.failed ? answer.message : buf_text(&answer.payload);
+        if (!strstr(text, answers[i])) {
+            fail_msg("%s, not %s", text, answers[i]);
+        }
+        answer_done(&answer);
+    }
+}
+
+static void jobs_that_share_a_run_are_answered_as_if_alone(void **state)
+{
+    struct world *w = *state;
+    put_model(w, "add.onnx");
+    folder_put(w->package, "model.yaml", STR("task: tensor\n"));
+    struct process instance = spawn(&w->template, w->package, "");
+    static const char *const payloads[] = {
+        "{\"inputs\": {\"a\": [1], \"b\": [2]}}",
+        "{\"inputs\": {\"a\": [1, 2, 3], \"b\": [1, 2]}}", // fits nobody, itself included
+        "{\"inputs\": {\"a\": [5, 6], \"b\": [7, 8]}}",    "no JSON",
+        "{\"inputs\": {\"a\": [9], \"b\": [0.5]}}",
+    };
+    static const char *const answers[] = {"\"data\":[3]", "the model failed", "\"data\":[12,14]",
+                                          "JSON", "\"data\":[9.5]"};
+    for (int round = 0; round < 3; round++) { // the first one is the trial
+        send_all(&instance, payloads, ARRAY_SIZE(payloads));
+        assert_answers(&instance, answers, ARRAY_SIZE(answers));
+    }
+    process_end(&instance);
+}
+
+static void rows_that_know_each_other_stay_apart(void **state)
+{
+    struct world *w = *state;
+    put_model(w, "across.onnx");
+    folder_put(w->package, "model.yaml", STR("task: tensor\n"));
+    struct process instance = spawn(&w->template, w->package, "");
+    static const char *const payloads[] = {"{\"inputs\": {\"x\": [[1, 2], [3, 4]]}}",
+                                           "{\"inputs\": {\"x\": [[10, 20], [30, 40]]}}"};
+    static const char *const answers[] = {"[-1,-1,1,1]", "[-10,-10,10,10]"};
+    for (int round = 0; round < 3; round++) {
+        send_all(&instance, payloads, ARRAY_SIZE(payloads));
+        assert_answers(&instance, answers, ARRAY_SIZE(answers));
+    }
+    process_end(&instance);
+}
+
+static void pictures_share_a_run(void **state)
+{
+    struct world *w = *state;
+    put_model(w, "brightness.onnx");
+    folder_put(w->package, "model.yaml",
+               STR("task: image-classification\ninput: {preset: none}\n"));
+    struct process instance = spawn(&w->template, w->package, "");
+    static const char *const payloads[] = {RED_PIXEL, "{\"image\": \"bm9uZQ==\"}", GREEN_PIXEL,
+                                           RED_PIXEL};
+    static const char *const answers[] = {"{\"class_id\":0", "not an image", "{\"class_id\":1",
+                                          "{\"class_id\":0"};
+    for (int round = 0; round < 3; round++) {
+        send_all(&instance, payloads, ARRAY_SIZE(payloads));
+        assert_answers(&instance, answers, ARRAY_SIZE(answers));
     }
     process_end(&instance);
 }
@@ -700,6 +792,9 @@ int main(void)
         T(two_hundred_forks_answer_alike),
         T(a_prepared_model_answers_like_the_original),
         T(tensors_go_in_and_out),
+        T(jobs_that_share_a_run_are_answered_as_if_alone),
+        T(rows_that_know_each_other_stay_apart),
+        T(pictures_share_a_run),
         T(every_type_passes),
         T(odd_models_run),
         T(arrays_of_numpy_go_in_and_out),
