@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 const struct verb *const cli_verbs[] = {
-    &verb_serve, &verb_env,    &verb_create, &verb_deploy,  &verb_dev,
-    &verb_info,  &verb_invoke, &verb_logs,   &verb_remove,  &verb_model,
-    &verb_put,   &verb_get,    &verb_ls,     &verb_version, &verb_help,
+    &verb_serve, &verb_env,    &verb_create, &verb_dev,    &verb_deploy,  &verb_package,
+    &verb_print, &verb_remove, &verb_info,   &verb_invoke, &verb_logs,    &verb_metrics,
+    &verb_put,   &verb_get,    &verb_ls,     &verb_model,  &verb_version, &verb_help,
 };
 const size_t cli_verb_count = ARRAY_SIZE(cli_verbs);
 

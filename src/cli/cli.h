@@ -24,6 +24,7 @@ struct verb {
     const char *name, *usage; // usage: what follows the name, "[options] FILE…"
     const char *summary;      // one line
     const char *details;      // paragraphs for --help and docs, or NULL
+    const char *words;        // that may follow the name, for completion: "function list", or NULL
     const struct option *options;
     size_t option_count;
     int least, most; // arguments that are no options; most -1: any number
@@ -82,11 +83,12 @@ const char *cli_nearest_verb(struct str name);
 void cli_help(const struct verb *verb, struct buf *out); // NULL: of the whole program
 void cli_markdown(struct buf *out);                      // docs/cli.md
 void cli_man(struct buf *out);                           // docs/rouse.1
+void cli_completion(struct buf *out);                    // for bash
 
 // Prints JSON with a newline, indented on a terminal.
 void cli_print_json(const json_t *json);
 void cli_print_json_line(const json_t *json); // one line, also on a terminal
 
 extern const struct verb verb_create, verb_deploy, verb_dev, verb_env, verb_get, verb_help,
-    verb_info, verb_invoke, verb_logs, verb_ls, verb_model, verb_put, verb_remove, verb_serve,
-    verb_version;
+    verb_info, verb_invoke, verb_logs, verb_ls, verb_metrics, verb_model, verb_package, verb_print,
+    verb_put, verb_remove, verb_serve, verb_version;

@@ -35,13 +35,21 @@ struct deploy {
     size_t count;
     struct deploy_layer *layers;
     size_t layer_count;
-    const char *only; // --function, or NULL
+    const char *only;   // --function, or NULL
+    const char *zips;   // the folder of packages; NULL: .serverless
+    bool packed;        // they are there already
+    bool alone;         // deploy function: code and configuration, nothing beside them
+    bool configuration; // deploy function --update-config: not even the code
+    json_t *told;       // what deploy_changed was told, in words
     bool force, verbose;
     unsigned changes; // on the server
 };
 
 // ---- a whole deployment: begin, build, put, and in any case done
 
+// The struct without a server. deploy_begin begins with it.
+MUST_CHECK int deploy_prepare(const struct args *args, const struct serverless *service,
+                              struct deploy *ret, struct err *err);
 // Finds the server and asks what the last deployment left. `service` is borrowed until deploy_done.
 MUST_CHECK int deploy_begin(const struct args *args, const struct serverless *service,
                             struct deploy *ret, struct err *err);
@@ -53,6 +61,9 @@ void deploy_announce(const struct serverless *service); // "Deploying …", to s
 // To standard output, as the Framework's version 3 prints it.
 void deploy_print(const struct deploy *deploy, int64_t seconds);
 void deploy_done(struct deploy *deploy); // survives a zeroed one
+
+// rouse deploy list [functions].
+MUST_CHECK int deploy_list(const struct args *args, struct err *err);
 
 // ---- its steps
 
@@ -72,6 +83,8 @@ MUST_CHECK int deploy_layers(struct deploy *deploy, struct err *err);
 MUST_CHECK int deploy_layers_prune(struct deploy *deploy, struct err *err);
 // For rouse remove: the versions that the state names, but for those that are to stay.
 MUST_CHECK int layers_remove(struct remote *remote, const json_t *state, struct err *err);
+// Takes those that the last deployment left, where none are to be published.
+void deploy_layers_known(struct deploy *deploy);
 // ARNs of a function's layers, as UpdateFunctionConfiguration takes them. A new reference.
 json_t *deploy_layer_arns(const struct deploy *deploy, const struct serverless_function *f);
 

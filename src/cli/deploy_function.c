@@ -303,7 +303,7 @@ static int change(struct deploy *deploy, struct deploy_function *f, const json_t
     if (deploy->force || !is_there(now, wanted)) {
         TRY(update_configuration(deploy, f, wanted, err));
     }
-    if (deploy->force || failed || !same_code) {
+    if (!deploy->configuration && (deploy->force || failed || !same_code)) {
         TRY(update_code(deploy, f, err));
     }
     return 0;
@@ -330,6 +330,10 @@ static int deploy_one(struct deploy *deploy, struct deploy_function *f, struct e
     terminal_glimpse("Looking at %s", f->wanted->name);
     int rc = remote_lambda_get(&deploy->remote, f->wanted->name, &there, err);
     TRY(rc);
+    if (rc == 0 && deploy->alone) {
+        return err_set(err, ERR_NOT_FOUND, "%s is not deployed yet; rouse deploy does that",
+                       f->wanted->name);
+    }
     TRY(rc ? change(deploy, f, there, err) : create(deploy, f, err));
     if (!there) {
         TRY(remote_lambda_get(&deploy->remote, f->wanted->name, &there, err));
@@ -337,7 +341,9 @@ static int deploy_one(struct deploy *deploy, struct deploy_function *f, struct e
     f->arn = str_dup(json_str(json_at(there, "Configuration.FunctionArn")));
     TRY(set_concurrency(deploy, f, there, err));
     TRY(set_tags(deploy, f, there, err));
-    remember(deploy, f);
+    if (!deploy->configuration) {
+        remember(deploy, f);
+    }
     return 0;
 }
 

@@ -156,6 +156,17 @@ int deploy_layers(struct deploy *deploy, struct err *err)
     return 0;
 }
 
+void deploy_layers_known(struct deploy *deploy)
+{
+    for (size_t i = 0; i < deploy->layer_count; i++) {
+        struct deploy_layer *layer = &deploy->layers[i];
+        const json_t *row =
+            json_object_get(json_object_get(deploy->state, "layers"), layer->wanted->key);
+        struct str arn = json_str(json_object_get(row, "arn"));
+        layer->arn = arn.size ? str_dup(arn) : NULL;
+    }
+}
+
 int deploy_layers_prune(struct deploy *deploy, struct err *err)
 {
     for (size_t i = 0; i < deploy->layer_count; i++) {
@@ -202,7 +213,9 @@ json_t *deploy_layer_arns(const struct deploy *deploy, const struct serverless_f
         for (size_t j = 0; j < deploy->layer_count && use->layer; j++) {
             arn = deploy->layers[j].wanted == use->layer ? deploy->layers[j].arn : arn;
         }
-        json_array_append_new(arns, json_string(arn));
+        if (arn) { // else it was never published, which a whole deployment would do
+            json_array_append_new(arns, json_string(arn));
+        }
     }
     return arns;
 }

@@ -138,17 +138,16 @@ static bool is_individual(const struct deploy *deploy, const struct serverless_f
 static char *zip_path(const struct deploy *deploy, const struct serverless_function *f,
                       bool *ret_write)
 {
-    const char *folder = args_get(deploy->args, "package");
     const char *name = is_individual(deploy, f) ? f->key : deploy->service->service;
     const char *artifact = f->package.artifact        ? f->package.artifact
                            : is_individual(deploy, f) ? NULL
                                                       : deploy->service->package.artifact;
-    *ret_write = !folder && !artifact;
-    if (artifact && !folder) {
+    *ret_write = !deploy->packed && !artifact;
+    if (artifact && !deploy->packed) {
         return below(deploy, artifact);
     }
     CLEAN_MEM char *hidden = below(deploy, ".serverless");
-    return mem_printf("%s/%s.zip", folder ? folder : hidden, name);
+    return mem_printf("%s/%s.zip", deploy->zips ? deploy->zips : hidden, name);
 }
 
 static int pack(struct deploy *deploy, struct deploy_function *f, bool write, struct err *err)
@@ -191,13 +190,13 @@ static int write_layer(struct deploy *deploy, struct deploy_layer *layer, struct
 
 static int pack_layer(struct deploy *deploy, struct deploy_layer *layer, struct err *err)
 {
-    const char *folder = args_get(deploy->args, "package");
     const char *artifact = layer->wanted->package.artifact;
+    bool as_it_is = artifact && !deploy->packed;
     CLEAN_MEM char *hidden = below(deploy, ".serverless");
-    layer->zip = artifact && !folder
-                     ? below(deploy, artifact)
-                     : mem_printf("%s/layer-%s.zip", folder ? folder : hidden, layer->wanted->key);
-    if (!artifact && !folder) {
+    layer->zip = as_it_is ? below(deploy, artifact)
+                          : mem_printf("%s/layer-%s.zip", deploy->zips ? deploy->zips : hidden,
+                                       layer->wanted->key);
+    if (!as_it_is && !deploy->packed) {
         TRY(write_layer(deploy, layer, err));
     }
     return package_hash(layer->zip, layer->hash, &layer->size, err);

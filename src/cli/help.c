@@ -11,6 +11,7 @@ static const struct option options[] = {
     {"markdown", 0, NULL, "print docs/cli.md"},
     {"settings", 0, NULL, "with --markdown: print docs/settings.md"},
     {"man", 0, NULL, "print the manual page rouse(1)"},
+    {"completion", 0, NULL, "print what makes bash complete: source <(rouse help --completion)"},
 };
 
 static void add_option(const struct option *option, struct buf *out)
@@ -44,22 +45,40 @@ static void verb_help_text(const struct verb *verb, struct buf *out)
     add_option(&help_option, out);
 }
 
+// cli_verbs is in this order; a group begins with its first verb.
+static void add_title(const struct verb *verb, struct buf *out)
+{
+    static const struct {
+        const struct verb *first;
+        const char *title;
+    } groups[] = {{&verb_serve, "The server"},
+                  {&verb_create, "A project (a folder with a serverless.yml)"},
+                  {&verb_invoke, "Functions"},
+                  {&verb_put, "Objects"},
+                  {&verb_model, "Else"}};
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (verb == groups[i].first) {
+            buf_printf(out, "\n%s\n", groups[i].title);
+        }
+    }
+}
+
 void cli_help(const struct verb *verb, struct buf *out)
 {
     if (verb) {
         verb_help_text(verb, out);
         return;
     }
-    buf_add_text(out, "Rouse: a serverless AI platform in one program\n\n");
+    buf_add_text(out, "Rouse: a serverless AI platform in one program\n");
     for (size_t i = 0; i < cli_verb_count; i++) {
+        add_title(cli_verbs[i], out);
         buf_printf(out, "  rouse %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
     }
-    buf_add_text(out,
-                 "\nrouse VERB --help says more of each. A first round:\n\n"
-                 "  rouse serve &\n"
-                 "  eval \"$(rouse env)\"\n"
-                 "  rouse create --template onnx-image-classifier --path cats --model cats.onnx\n"
-                 "  cd cats && rouse deploy\n");
+    buf_add_text(out, "\nrouse VERB --help says more of each. A first round:\n\n"
+                      "  rouse serve &\n"
+                      "  eval \"$(rouse env)\"\n"
+                      "  rouse create --template aws-python3 --path hello\n"
+                      "  cd hello && rouse deploy && rouse invoke -f hello\n");
 }
 
 // ---- docs/cli.md
@@ -102,7 +121,7 @@ void cli_markdown(struct buf *out)
         out,
         "# The command line\n\n"
         "<!-- Written by `rouse help --markdown`; a test compares. -->\n\n"
-        "Every verb but `serve` is an HTTP client like any other. Where it finds the server: "
+        "A verb that needs a server is an HTTP client like any other. Where it finds the server: "
         "`--endpoint-url`, else\n`AWS_ENDPOINT_URL`, else the address that `rouse serve` left in "
         "its data "
         "folder (`--data`, `ROUSE_DATA`, or\n`~/.local/share/rouse`), else "
@@ -113,7 +132,9 @@ void cli_markdown(struct buf *out)
         "With `--json` standard output is one JSON value (`logs`: one a line) and an error is JSON "
         "on "
         "standard error.\nResults go to standard output, progress and warnings to standard error. "
-        "Colours appear on a terminal only,\nand not with `NO_COLOR`.\n\n"
+        "Colours appear on a terminal only,\nand not with `NO_COLOR`. "
+        "`source <(rouse help --completion)` makes bash complete; an installed Rouse has it "
+        "already.\n\n"
         "| exit status | meaning |\n|---|---|\n| 0 | done |\n");
     add_exit_statuses(out, "| %d | %s |\n");
     buf_add_text(out, "| 130 | interrupted (Ctrl-C) |\n");
@@ -193,10 +214,47 @@ void cli_man(struct buf *out)
                       "server\n.TP\nNO_COLOR\nno colours\n");
 }
 
+// ---- completion
+
+static void add_words(const struct verb *verb, struct buf *out)
+{
+    buf_printf(out, "    %s) words='%s%s--help", verb->name, verb->words ? verb->words : "",
+               verb->words ? " " : "");
+    for (size_t i = 0; i < verb->option_count; i++) {
+        buf_printf(out, " --%s", verb->options[i].name);
+    }
+    for (size_t i = 0; i < settings_count && verb->raw; i++) {
+        buf_printf(out, " --%s", settings_table[i].key);
+    }
+    buf_add_text(out, "' ;;\n");
+}
+
+void cli_completion(struct buf *out)
+{
+    buf_add_text(out, "# Written by rouse help --completion.\n"
+                      "_rouse() {\n"
+                      "    local words='' verbs='");
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        buf_printf(out, "%s%s", i ? " " : "", cli_verbs[i]->name);
+    }
+    buf_add_text(out, "'\n    case ${COMP_WORDS[1]} in\n");
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        add_words(cli_verbs[i], out);
+    }
+    buf_add_text(out, "    esac\n"
+                      "    [ \"$COMP_CWORD\" -eq 1 ] && words=$verbs\n"
+                      "    [ \"${COMP_WORDS[1]}\" = help ] && words=\"$verbs $words\"\n"
+                      "    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+                      "}\n"
+                      "complete -o default -F _rouse rouse\n");
+}
+
 static int run(const struct args *args, struct err *err)
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(HELP_MAX);
-    if (args_has(args, "man")) {
+    if (args_has(args, "completion")) {
+        cli_completion(&text);
+    } else if (args_has(args, "man")) {
         cli_man(&text);
     } else if (args_has(args, "settings")) {
         settings_markdown(&text);

@@ -194,6 +194,7 @@ const struct verb verb_invoke = {
         "folder, as an ordinary program of\nyours with the environment it would have: no server is "
         "needed and no walls stand. What it prints goes to\nstandard error. If a local server has "
         "run, AWS_ENDPOINT_URL and credentials lead there.",
+    .words = "local",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .most = 1,

@@ -104,6 +104,10 @@ static void print_line(const struct log_view *view, struct str line)
     while (line.size && line.at[line.size - 1] == '\t') {
         line.size--; // Lambda ends REPORT with one
     }
+    if (view->on_line) {
+        view->on_line(view->ctx, view->several ? name : str_of(view->names[0]), time, line);
+        return;
+    }
     if (view->json) {
         print_json(view, name, time, line);
         return;

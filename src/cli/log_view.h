@@ -7,6 +7,9 @@
 #include "config/serverless.h"
 
 struct log_view {
+    // Instead of printing: each line, its time ("2026-01-02T03:04:05.678Z" or empty) and whose it is.
+    void (*on_line)(void *ctx, struct str name, struct str time, struct str line);
+    void *ctx;
     const char *filter;               // only lines with this text, or NULL
     bool json;                        // a JSON value a line
     const struct serverless *service; // whose keys stand for names, or NULL

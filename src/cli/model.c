@@ -231,6 +231,7 @@ const struct verb verb_model = {
     .summary = "say what is in a model file",
     .details = "Its inputs and outputs, opset and size, what Rouse guesses of it and why, and a "
                "model.yaml to start from.",
+    .words = "inspect",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 1,

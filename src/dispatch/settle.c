@@ -26,6 +26,8 @@ static void report_add(struct buf *log, const struct job *job)
         buf_add_text(log, "Status: timeout\t");
     } else if (r->platform_error[0]) {
         buf_printf(log, "Status: error\tError Type: %s\t", r->platform_error);
+    } else if (r->status == JOB_FUNCTION_ERROR) {
+        buf_add_text(log, "Status: failure\t"); // the word of Lambda's telemetry; its log has none
     }
     buf_printf(log, "Tier: %s\t", tier_name(r->tier));
     if (r->batch > 1) {

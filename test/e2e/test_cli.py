@@ -98,6 +98,21 @@ def test_help_and_version(cli):
     assert cli.json("version")["version"] == cli("--version").out.split()[1]
 
 
+@pytest.mark.parametrize("words, found", [
+    (["dep"], ["deploy"]), (["deploy", "l"], ["list"]), (["invoke", "lo"], ["local"]),
+    (["deploy", "--sta"], ["--stage"]), (["help", "met"], ["metrics"]), (["serve", "--lis"], ["--listen"]),
+    (["xyzzy", "--"], []),
+])
+def test_completion(cli, words, found):
+    script = cli("help", "--completion").out + f"""
+COMP_WORDS=(rouse {" ".join(words)}); COMP_CWORD={len(words)}
+_rouse
+echo "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == found and done.stderr == ""
+
+
 @pytest.mark.parametrize("words, said", [
     (["deplyo"], 'did you mean "rouse deploy"?'),
     (["xyzzy"], "See rouse help"),
@@ -494,3 +509,100 @@ def test_interrupted_logs(project):
         tail.stdout.close()
         tail.stderr.close()
     project("remove")
+
+
+# ---- what else users of the Framework type
+
+PAIR = """
+service: {name}
+provider: {{name: aws, runtime: python3.12, memorySize: 128}}
+functions:
+  good: {{handler: app.good, timeout: {timeout}}}
+  bad: {{handler: app.bad}}
+"""
+
+
+@pytest.fixture
+def pair(cli):
+    cli.name = "svc-" + uuid.uuid4().hex[:8]
+    cli.write("serverless.yml", PAIR.format(name=cli.name, timeout=7))
+    cli.write("app.py", "def good(event, context):\n    return 1\n\ndef bad(event, context):\n    raise ValueError(event)\n")
+    return cli
+
+
+def test_deploy_function(pair, server):
+    cli = pair
+    assert "is not deployed yet" in cli("deploy", "function", "-f", "good", status=NOT_FOUND).err
+    cli("deploy")
+    lam = server.client("lambda")
+
+    def now(name):
+        got = lam.get_function_configuration(FunctionName=f"{cli.name}-dev-{name}")
+        return got["CodeSha256"], got["Timeout"]
+
+    good, bad = now("good"), now("bad")
+    cli.write("app.py", (cli.folder / "app.py").read_text().replace("return 1", "return 2"))
+    cli.write("serverless.yml", PAIR.format(name=cli.name, timeout="8, events: [{s3: not-made-by-this}]"))
+    cli("deploy", "function", "-f", "good", "--update-config")
+    assert now("good") == (good[0], 8) and cli.json("invoke", "-f", "good")["Payload"] == 1
+    assert cli.json("deploy", "function", "-f", "good")["functions"]["good"]["action"] == "updated"
+    assert now("good")[0] != good[0] and cli.json("invoke", "-f", "good")["Payload"] == 2
+    assert now("bad") == bad and "not-made-by-this" not in cli("ls").out
+
+
+def test_deploy_list(pair):
+    cli = pair
+    assert "There are no deployments" in cli("deploy", "list").out and cli.json("deploy", "list") == []
+    cli("deploy")
+    cli("deploy")  # changes nothing, is none
+    cli.write("serverless.yml", PAIR.format(name=cli.name, timeout=9))
+    cli("deploy")
+    first, second = cli.json("deploy", "list")
+    assert f"created function {cli.name}-dev-good" in first["changes"]
+    assert second["changes"] == [f"updated configuration of {cli.name}-dev-good"]
+    assert f"  updated configuration of {cli.name}-dev-good" in cli("deploy", "list").out
+    assert cli.json("deploy", "list", "functions") == {"good": ["$LATEST"], "bad": ["$LATEST"]}
+    cli("remove")
+    assert "good: not deployed" in cli("deploy", "list", "functions").out
+
+
+@pytest.mark.parametrize("words, said", [
+    (["deploy", "functon", "-f", "x"], 'did you mean "rouse deploy function"?'),
+    (["deploy", "function"], "-f NAME is missing"),
+    (["deploy", "list", "buckets"], "one too many, buckets"),
+    (["deploy", "--update-config"], "of rouse deploy function"),
+    (["metrics", "--startTime", "soon"], "--startTime"),
+])
+def test_bad_words_of_deploy_and_metrics(pair, words, said):
+    assert said in pair(*words, status=INVALID).err
+
+
+def test_metrics(pair):
+    cli = pair
+    cli("deploy")
+    for _ in range(3):
+        cli("invoke", "-f", "good")
+    cli("invoke", "-f", "bad", "-d", "1", status=FUNCTION)
+    found = cli.json("metrics")["functions"]
+    assert (found["good"]["invocations"], found["good"]["errors"], found["good"]["throttles"]) == (3, 0, 0)
+    assert (found["bad"]["invocations"], found["bad"]["errors"]) == (1, 1)
+    d = found["good"]["durationMs"]
+    assert 0 < d["average"] <= d["max"] and d["median"] <= d["p95"] <= d["max"]
+    assert cli.json("metrics", "-f", "bad", "--startTime", "1h")["functions"].keys() == {"bad"}
+    assert cli.json("metrics", "--startTime", "2h", "--endTime", "1h")["functions"]["good"]["invocations"] == 0
+    table = cli("metrics").out.splitlines()
+    assert table[0].split()[:4] == ["function", "invocations", "errors", "throttles"]
+    assert table[1].split()[:3] == ["good", "3", "0"] and table[2].split()[:3] == ["bad", "1", "1"]
+    assert "There is no function" in cli("metrics", "-f", "none", status=NOT_FOUND).err
+
+
+def test_package_and_print(pair):
+    cli = pair
+    rows = cli.json("package", "--package", "out")
+    assert list(rows) == [f"out/{cli.name}.zip"] and (cli.folder / f"out/{cli.name}.zip").exists()
+    assert f".serverless/{cli.name}.zip (" in cli("package").out
+    (cli.folder / "app.py").unlink()
+    done = cli.json("deploy", "--package", "out")
+    assert done["functions"]["good"]["action"] == "created" and cli.json("invoke", "-f", "good")["Payload"] == 1
+    assert cli.json("print")["functions"]["good"]["timeout"] == 7
+    assert f"none/{cli.name}.zip" in cli("deploy", "--package", "none", status=NOT_FOUND).err
