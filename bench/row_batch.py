@@ -3,12 +3,10 @@
 function with batches of one. The batches are those that the dispatcher forms by itself."""
 
 import json
-import os
 
-from rig import Row, Server, closed_loop, in_turn, median, model, number, ratios, say, spread
+from rig import Row, Server, closed_loop, in_turn, median, model, number, ratios, say, spread, until
 
-TOKENS, CALLERS, SECONDS, ROUNDS = 4, 64, 3, 5
-CORES = len(os.sched_getaffinity(0))
+TOKENS, CALLERS, SECONDS, ROUNDS = 4, 64, 4, 3
 
 
 def run(folder):
@@ -16,16 +14,18 @@ def run(folder):
                                      "attention_mask": [[1] * TOKENS]}}).encode()
     files = {"model.yaml": b"task: tensor\nmodel: model.onnx\n", "model.onnx": model("bert-base")}
     with Server(folder) as server:
-        server.function("together", files, 2048)
-        server.function("alone", files, 2048, Batching={"MaxSize": 1})
-        calls = {name: server.invoke_request(name, payload) for name in ("together", "alone")}
+        server.function("bert", files, 2048)
+        call = server.invoke_request("bert", payload)
 
-        def rate(name):
-            closed_loop(server.port, calls[name], CALLERS, 1)  # its instances take the cores' places
-            return closed_loop(server.port, calls[name], CALLERS, SECONDS)
+        def rate(batching):
+            body = json.dumps({"Batching": batching}).encode()
+            server.ask("lambda", "PUT", "/2015-03-31/functions/bert/configuration", body,
+                       {"Content-Type": "application/json"})
+            until(lambda: server.is_active("bert"), "bert to be active", 60, 0.05)
+            closed_loop(server.port, call, CALLERS, 3)  # new instances; the curve is learned
+            return closed_loop(server.port, call, CALLERS, SECONDS)
 
-        rate("together")  # the curve is learned
-        mine, theirs = in_turn(lambda: rate("together"), lambda: rate("alone"), ROUNDS)
+        mine, theirs = in_turn(lambda: rate({}), lambda: rate({"MaxSize": 1}), ROUNDS)
     shares = ratios(mine, theirs)
     share = median(shares)
     say(f"batches: {number(median(mine))}/s, without {number(median(theirs))}/s")
