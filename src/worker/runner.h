@@ -110,6 +110,8 @@ void runner_gone(struct timer *timer);
 struct bytes *runner_log_take(struct runner *r); // what it has printed since the last time
 void runner_say(struct runner *r);               // that belongs to no job
 void runner_status_write(int status, char *out, size_t size); // in Lambda's words
+// Lambda's name for the end of a process that says no more than its status.
+const char *runner_end_type(const struct runner *r);
 
 // ---- runner_farewell.c
 // Begins it, or goes on with it; false: the instance has no extensions, and needs none. `reason` is a

@@ -94,6 +94,15 @@ static void exit_reason(struct runner *r)
         (info.mask & PIDFD_INFO_EXIT_)) {
         runner_status_write(info.exit_code, r->reason, sizeof r->reason);
     }
+    if (cgroup_out_of_memory(r->group)) {
+        runner_status_write(SIGKILL, r->reason, sizeof r->reason);
+        r->memory_max_kb = cgroup_memory_max(r->group) / 1024;
+    }
+}
+
+const char *runner_end_type(const struct runner *r)
+{
+    return cgroup_out_of_memory(r->group) ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 }
 
 void runner_say(struct runner *r)
@@ -138,8 +147,11 @@ void runner_gone(struct timer *timer)
         r->ending = r->closed = false;
         char reason[sizeof r->reason];
         memcpy(reason, r->reason, sizeof reason);
-        runner_init_failed(r, "Runtime.ExitError", reason, NULL);
+        runner_init_failed(r, runner_end_type(r), reason, NULL);
         return;
+    }
+    if (r->closed) {
+        snprintf(r->base.end_type, sizeof r->base.end_type, "%s", runner_end_type(r));
     }
     job_tell(r, runner_job(r));
     runner_say(r);

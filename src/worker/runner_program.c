@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MEMORY_EVERY 64 // answers between two looks at how much memory a program has
@@ -114,9 +115,11 @@ int runner_exit_take(struct runner *r, struct wire_message *m, struct err *err)
     } else {
         runner_status_write((int)ended.status, reason, sizeof reason);
     }
-    struct str given = ended.type.size ? str_head(ended.type, 60) : STR("Runtime.ExitError");
+    const char *own = WIFSIGNALED(ended.status) ? runner_end_type(r) : "Runtime.ExitError";
+    struct str given = ended.type.size ? str_head(ended.type, 60) : str_of(own);
     snprintf(type, sizeof type, STR_FMT, STR_ARG(given));
-    r->memory_max_kb = ended.memory_max_kb;
+    uint64_t known = cgroup_memory_max(r->group) / 1024;
+    r->memory_max_kb = known ? known : ended.memory_max_kb;
     if (r->init != INIT_DONE) {
         runner_init_failed(r, type, reason, NULL);
         return 0;

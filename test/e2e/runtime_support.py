@@ -25,7 +25,7 @@ class Answer:
     """One invocation: the status, the error header, the document and the log."""
 
     def __init__(self, reply):
-        headers = reply["ResponseMetadata"]["HTTPHeaders"]
+        self.headers = headers = reply["ResponseMetadata"]["HTTPHeaders"]
         self.status = reply["StatusCode"]
         self.error = reply.get("FunctionError")
         self.raw = reply["Payload"].read()
