@@ -10,6 +10,7 @@
 #include "runner/inspect.h"
 #include "runner/prepare.h"
 #include "runner/template.h"
+#include "runner/tokenize.h"
 #include "sandbox/jail.h"
 #include "wire/wire.h"
 
@@ -25,6 +26,7 @@ static const char usage[] =
     "usage: rouse-runner --template FD                   serve as the runtime's template\n"
     "       rouse-runner prepare PACKAGE OUT [--handler FILE]\n"
     "       rouse-runner inspect FILE [--labels N]\n"
+    "       rouse-runner tokenize FILE [--max-length N]  JSON texts in, tokens out, line by line\n"
     "       rouse-runner --version\n";
 
 // The C library takes huge pages for its heap only when told so before it starts. They make forks
@@ -97,6 +99,23 @@ static int run_inspect(int argc, char **argv)
     return inspect_main(argv[optind], (size_t)labels);
 }
 
+static int run_tokenize(int argc, char **argv)
+{
+    uint64_t length_max = 0;
+    static const struct option options[] = {{"max-length", required_argument, NULL, 'm'}, {0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c != 'm' || !str_to_u64(str_of(optarg), &length_max)) {
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (argc - optind != 1) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return tokenize_main(argv[optind], (size_t)length_max);
+}
+
 static int show_version(void)
 {
     struct engine *engine = NULL;
@@ -121,6 +140,9 @@ int runner_main(int argc, char **argv)
     }
     if (strcmp(verb, "inspect") == 0) {
         return run_inspect(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "tokenize") == 0) {
+        return run_tokenize(argc - 1, argv + 1);
     }
     if (strcmp(verb, "--version") == 0) {
         return show_version();
