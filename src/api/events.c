@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// EventBridge: rules. A rule with a schedule fires by itself (bus/schedule.h).
+// EventBridge: rules. One with a schedule fires by itself (bus/schedule.h), one with a pattern when an
+// event matches (bus/event.h).
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/Welcome.html
 #include "api/events.h"
 #include "bus/schedule.h"
@@ -56,11 +57,16 @@ int events_bus(struct rpc_call *call, struct db *db, char **ret, struct err *err
     int there = event_bus_each(db, name, (struct str){0}, is_bus, &name, err);
     TRY(there);
     if (!there) {
-        return err_aws(err, ERR_NOT_FOUND, "ResourceNotFoundException",
-                       "Event bus " STR_FMT " does not exist.", STR_ARG(str_head(name, 256)));
+        return events_no_bus(name, err);
     }
     *ret = str_dup(name);
     return 0;
+}
+
+int events_no_bus(struct str bus, struct err *err)
+{
+    return err_aws(err, ERR_NOT_FOUND, "ResourceNotFoundException",
+                   "Event bus " STR_FMT " does not exist.", STR_ARG(str_head(bus, 256)));
 }
 
 char *events_bus_arn(const struct rpc_call *call, struct str bus)
@@ -187,12 +193,8 @@ static int rule_read(struct rpc_call *call, struct rule_row *rule, struct err *e
         return events_invalid(err,
                               "Parameter(s) EventPattern or ScheduleExpression must be specified.");
     }
-    if (rule->pattern.at) {
-        return err_aws(err, ERR_UNSUPPORTED, "NotImplemented",
-                       "Rules with an EventPattern are not served here; those with a "
-                       "ScheduleExpression are.");
-    }
-    return 0;
+    CLEAN_JSON json_t *pattern = NULL;
+    return rule->pattern.at ? events_check_pattern(rule->pattern, &pattern, err) : 0;
 }
 
 static int put_rule(struct rpc_call *call, struct db *db, struct err *err)
@@ -425,28 +427,47 @@ static const struct rpc_op ops[] = {
     {.name = "RemoveTargets", .run = events_remove_targets},
     {.name = "ListTargetsByRule", .run = events_list_targets},
     {.name = "ListRuleNamesByTarget", .run = events_list_rule_names},
+    {.name = "PutEvents", .run = events_put_events},
+    {.name = "TestEventPattern", .run = events_test_pattern},
+    {.name = "CreateEventBus", .run = events_create_bus},
+    {.name = "DeleteEventBus", .run = events_delete_bus},
+    {.name = "DescribeEventBus", .run = events_describe_bus},
+    {.name = "ListEventBuses", .run = events_list_buses},
     {.name = "TagResource", .run = tag_resource},
     {.name = "UntagResource", .run = untag_resource},
     {.name = "ListTagsForResource", .run = list_tags},
 };
 
-static int may(struct rpc_call *call, struct err *err)
+// The ARN of what the call is about. Heap.
+static int resource_of(struct rpc_call *call, char **ret, struct err *err)
 {
     struct str name = json_str(json_object_get(call->input, "Name")), bus;
-    struct str role = json_str(json_object_get(call->input, "RoleArn"));
+    struct str rule = json_str(json_object_get(call->input, "Rule"));
     struct str tagged = json_str(json_object_get(call->input, "ResourceARN"));
     TRY(bus_named(call, &bus, err));
-    if (!name.size) {
-        name = json_str(json_object_get(call->input, "Rule"));
-    }
     CLEAN_MEM char *bus_text = str_dup(bus);
-    CLEAN_MEM char *arn = name.size     ? events_rule_arn(call, bus_text, name)
-                          : tagged.size ? str_dup(tagged)
-                                        : mem_dup("*");
-    TRY(rpc_authorize(call, call->op->name, str_of(arn), err));
-    TRY(role.size ? rpc_pass_role(call, role, err) : 0);
+    if (str_ends(str_of(call->op->name), STR("EventBus"))) {
+        *ret = events_bus_arn(call, name.size ? events_bus_name(name) : STR("default"));
+    } else if (name.size || rule.size) {
+        *ret = events_rule_arn(call, bus_text, name.size ? name : rule);
+    } else {
+        *ret = tagged.size ? str_dup(tagged) : mem_dup("*");
+    }
+    return 0;
+}
+
+static int may(struct rpc_call *call, struct err *err)
+{
+    CLEAN_MEM char *arn = NULL;
+    struct str role = json_str(json_object_get(call->input, "RoleArn"));
     size_t i = 0;
     json_t *target = NULL;
+    if (call->op->run == events_put_events) {
+        return events_put_events_may(call, err);
+    }
+    TRY(resource_of(call, &arn, err));
+    TRY(rpc_authorize(call, call->op->name, str_of(arn), err));
+    TRY(role.size ? rpc_pass_role(call, role, err) : 0);
     json_array_foreach(json_object_get(call->input, "Targets"), i, target)
     {
         role = json_str(json_object_get(target, "RoleArn"));
@@ -457,7 +478,9 @@ static int may(struct rpc_call *call, struct err *err)
 
 static void after(struct rpc_call *call)
 {
-    schedules_look(call->api->schedules);
+    if (call->op->run != events_put_events) {
+        schedules_look(call->api->schedules);
+    }
 }
 
 const struct http_handler *events_route(struct http_request *req, struct api *api)

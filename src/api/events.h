@@ -17,12 +17,24 @@ MUST_CHECK int events_rule_name(struct rpc_call *call, const char *member, struc
                                 struct err *err);
 MUST_CHECK int events_rule_need(struct rpc_call *call, struct db *db, const char *bus,
                                 struct str rule, struct err *err);
+int events_no_bus(struct str bus, struct err *err);
 int events_no_rule(const char *bus, struct str rule, struct err *err);
 int events_invalid(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3); // ValidationException
 // Drops the "arn:…:event-bus/" before a bus's name.
 struct str events_bus_name(struct str name_or_arn);
 
+// ---- events_target.c
 int events_put_targets(struct rpc_call *call, struct db *db, struct err *err);
 int events_remove_targets(struct rpc_call *call, struct db *db, struct err *err);
 int events_list_targets(struct rpc_call *call, struct db *db, struct err *err);
 int events_list_rule_names(struct rpc_call *call, struct db *db, struct err *err);
+// ---- events_bus.c
+int events_create_bus(struct rpc_call *call, struct db *db, struct err *err);
+int events_delete_bus(struct rpc_call *call, struct db *db, struct err *err);
+int events_describe_bus(struct rpc_call *call, struct db *db, struct err *err);
+int events_list_buses(struct rpc_call *call, struct db *db, struct err *err);
+int events_put_events(struct rpc_call *call, struct db *db, struct err *err);
+MUST_CHECK int events_put_events_may(struct rpc_call *call, struct err *err); // on each bus
+int events_test_pattern(struct rpc_call *call, struct db *db, struct err *err);
+// As pattern_parse, in EventBridge's words.
+MUST_CHECK int events_check_pattern(struct str text, json_t **ret, struct err *err);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // EventBridge: whom rules invoke. Targets are kept as they were given and shown so.
 #include "api/events.h"
+#include "bus/input.h"
 #include "format/arn.h"
 
 #define INPUT_MAX 8192
 
 // Members that mean something of a target here; others belong to kinds of targets that are not served.
-static const char *const served[] = {"Id",    "Arn",         "RoleArn",
-                                     "Input", "RetryPolicy", "DeadLetterConfig"};
+static const char *const served[] = {"InputPath",   "InputTransformer", "Id",
+                                     "Arn",         "RoleArn",          "Input",
+                                     "RetryPolicy", "DeadLetterConfig"};
 
 static int check_arn(struct str arn, struct err *err)
 {
@@ -29,15 +31,21 @@ static int check_arn(struct str arn, struct err *err)
     return 0;
 }
 
-static int check_input(struct str id, struct str input, struct err *err)
+static int check_input(const json_t *target, struct str id, struct err *err)
 {
+    const struct rpc_text text = {
+        .name = "Input", .member = "targets.member.input", .most = INPUT_MAX};
+    struct str input = {0};
     CLEAN_JSON json_t *json = NULL;
     struct err why = {0};
+    TRY(rpc_text(target, &text, &input, err));
     if (input.at && json_parse(input, &json, &why) < 0) {
         return events_invalid(err, "JSON syntax error in input for target " STR_FMT " : %s.",
                               STR_ARG(id), why.text);
     }
-    return 0;
+    return bus_input_check(target, &why) < 0
+               ? events_invalid(err, "Target " STR_FMT ": %s.", STR_ARG(id), why.text)
+               : 0;
 }
 
 static int check_retry(const json_t *target, struct err *err)
@@ -80,15 +88,11 @@ static int target_read(const json_t *target, struct rule_target *ret, struct err
                                    .needed = true};
     const struct rpc_text of_arn = {
         .name = "Arn", .member = "targets.member.arn", .least = 1, .most = 1600, .needed = true};
-    const struct rpc_text of_input = {
-        .name = "Input", .member = "targets.member.input", .most = INPUT_MAX};
-    struct str input = {0};
     TRY(rpc_text(target, &of_id, &ret->id, err));
     TRY(rpc_text(target, &of_arn, &ret->arn, err));
-    TRY(rpc_text(target, &of_input, &input, err));
     TRY(check_arn(ret->arn, err));
     TRY(check_members(target, ret->id, err));
-    TRY(check_input(ret->id, input, err));
+    TRY(check_input(target, ret->id, err));
     return check_retry(target, err);
 }
 

@@ -2,6 +2,7 @@
 // Matching: which functions a bucket's configuration names for this event, and one outbox row for
 // each. On the journey of an upload: inside the transaction that makes the object.
 #include "bus/bus.h"
+#include "bus/event.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/identity.h"
@@ -138,5 +139,6 @@ int bus_emit_object(struct db *db, const struct bus_object_event *event,
                     struct bus_emitted *emitted, struct err *err)
 {
     struct emitting emitting = {.db = db, .event = event, .emitted = emitted, .err = err};
-    return notification_each(db, event->bucket, emit_each, &emitting, err);
+    TRY(notification_each(db, event->bucket, emit_each, &emitting, err));
+    return bus_emit_object_event(db, event, emitted, err);
 }

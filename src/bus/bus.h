@@ -38,6 +38,6 @@ MUST_CHECK int bus_invoke(struct db *db, struct str arn, struct str payload, int
                           struct bus_emitted *emitted, struct err *err);
 
 // Store thread, in a task: reads the bucket's notification configuration and inserts one job for
-// each matching function. One that is not there any more is said in the server's log.
+// each matching function, then for the rules of EventBridge. A function that is not there any more is said in the server's log.
 MUST_CHECK int bus_emit_object(struct db *db, const struct bus_object_event *event,
                                struct bus_emitted *emitted, struct err *err);

@@ -131,6 +131,20 @@ int rule_each_pattern(struct db *db, struct str bus,
     return rule_all(q, each, ctx, err);
 }
 
+int rule_hears_bucket(struct db *db, struct str bucket, struct err *err)
+{
+    struct query *q = NULL;
+    TRY(db_query(
+        db,
+        "SELECT 1 FROM bucket WHERE name = ? AND eventbridge AND EXISTS(SELECT 1 FROM rule "
+        "WHERE bus = 'default' AND pattern IS NOT NULL AND state <> 'DISABLED')",
+        &q, err));
+    query_bind_str(q, 1, bucket);
+    int rc = query_step(q, err);
+    query_end(q);
+    return rc;
+}
+
 int rule_delete(struct db *db, struct str bus, struct str name, struct err *err)
 {
     struct query *q = NULL;

@@ -32,6 +32,8 @@ MUST_CHECK int rule_each(struct db *db, struct str bus, struct str prefix, struc
 MUST_CHECK int rule_each_pattern(struct db *db, struct str bus,
                                  int (*each)(void *ctx, const struct rule_row *rule), void *ctx,
                                  struct err *err);
+// Does any of them hear of that bucket, whose EventBridgeConfiguration is on? 1 or 0.
+MUST_CHECK int rule_hears_bucket(struct db *db, struct str bucket, struct err *err);
 // Whether it was there. With its targets.
 MUST_CHECK int rule_delete(struct db *db, struct str bus, struct str name, struct err *err);
 
