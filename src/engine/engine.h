@@ -38,6 +38,8 @@ struct model {
     const struct engine_ops *ops;
     struct engine_value *inputs, *outputs;
     size_t input_count, output_count;
+    // What made the file, in its own words; borrowed, empty where nobody has looked.
+    struct str producer;
     // Give the memory of a run back after it. For templates: what they keep dirty is copied page by
     // page in every child, where fresh memory would do.
     bool lean;

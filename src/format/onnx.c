@@ -479,6 +479,18 @@ int onnx_inspect(struct str file, struct onnx_facts *ret, struct err *err)
     return rc;
 }
 
+struct str onnx_producer(struct str file)
+{
+    const struct walk w = {.file = file};
+    struct field f;
+    for (struct str rest = file; rest.size && take_field(&w, &rest, &f) >= 0;) {
+        if (is_bytes(&f, 2)) {
+            return f.bytes;
+        }
+    }
+    return (struct str){0};
+}
+
 void onnx_facts_done(struct onnx_facts *facts)
 {
     free(facts->opsets);

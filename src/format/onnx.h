@@ -85,6 +85,9 @@ struct onnx_facts {
 MUST_CHECK int onnx_inspect(struct str file, struct onnx_facts *ret, struct err *err);
 void onnx_facts_done(struct onnx_facts *facts);
 
+// Only what made the file ("pytorch"), without a look at the graph. Empty when it does not say.
+struct str onnx_producer(struct str file);
+
 const char *onnx_type_name(int type); // "float32", "int64", …; "unknown"
 size_t onnx_type_size(int type);      // bytes of an element; 0 when not fixed
 int64_t onnx_opset_version(const struct onnx_facts *facts, struct str domain); // 0 when absent

@@ -203,7 +203,9 @@ static const char *preset_for(const struct spec *spec, const struct engine_value
                          : (int)guess_decode(&model->outputs[0], width, height);
         return decode == DECODE_YOLOX ? "yolox" : "yolo";
     }
-    return gray || in->type == TENSOR_UINT8 ? "none" : "imagenet";
+    // What was made by Caffe sees pictures as Caffe does.
+    bool caffe = str_eq(model->producer, STR("onnx-caffe2"));
+    return gray || in->type == TENSOR_UINT8 ? "none" : caffe ? "imagenet-caffe" : "imagenet";
 }
 
 // The picture's size: what the graph fixes, else what model.yaml crops or stretches to.
@@ -319,7 +321,9 @@ int guess_input(struct spec *spec, const struct model *model, json_t *notes, str
     if (preset_guessed) {
         input->preset =
             spec_preset_find(str_of(preset_for(spec, in, model, channels, width, height)));
-        note(notes, "input.preset: %s (%s)", input->preset->name, input->preset->text);
+        bool caffe = strcmp(input->preset->name, "imagenet-caffe") == 0;
+        note(notes, "input.preset: %s (%s)%s", input->preset->name, input->preset->text,
+             caffe ? ", because onnx-caffe2 made the model" : "");
     }
     guess_rest(input, channels == 1 || input->channels == PREPROCESS_GRAY, preset_guessed, notes);
     TRY(guess_channels(spec, channels, in, notes, err));

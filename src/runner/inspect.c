@@ -273,7 +273,7 @@ static int report_model(const struct onnx_facts *facts, const char *file, size_t
                         json_t *report, struct err *err)
 {
     struct engine_value inputs[ENGINE_VALUES_MAX], outputs[ENGINE_VALUES_MAX];
-    struct model model = {.inputs = inputs, .outputs = outputs};
+    struct model model = {.inputs = inputs, .outputs = outputs, .producer = facts->producer};
     const char *problem = take_model(facts, &model);
     struct spec spec;
     spec_init(&spec);

@@ -3,6 +3,7 @@
 // original), its task.
 #include "runner/package.h"
 #include "base/mem.h"
+#include "format/onnx.h"
 #include "runner/files.h"
 #include "runner/guess.h"
 
@@ -60,6 +61,17 @@ int package_read(const struct package_source *source, struct package **ret, stru
     return 0;
 }
 
+// Models of one maker want their pictures alike. Only the original says who made it.
+static void find_producer(struct package *p)
+{
+    CLEAN(files_unmap) struct str map = {0};
+    if (!p->spec.input.preset && files_map(p->model_path, &map, NULL) >= 0) {
+        free(p->producer);
+        p->producer = str_dup(onnx_producer(map));
+        p->model->producer = str_of(p->producer);
+    }
+}
+
 int package_load(struct package *p, struct engine *engine, const struct prepared *prepared,
                  int threads, struct err *err)
 {
@@ -72,6 +84,7 @@ int package_load(struct package *p, struct engine *engine, const struct prepared
             source.packing = prepared->packing;
         }
         TRY(engine_load(engine, &source, &p->model, err));
+        find_producer(p);
     }
     if (!p->task) {
         p->task = guess_task(&p->spec, p->model, p->notes);
@@ -129,6 +142,7 @@ void package_free(struct package *p)
     free(p->function);
     free(p->folder);
     free(p->model_path);
+    free(p->producer);
     free(p);
 }
 

@@ -28,6 +28,7 @@ struct package {
     struct spec spec;
     const struct task_ops *task;
     char *model_path;       // NULL: the task needs none
+    char *producer;         // of the model, where that decides something; else NULL
     bool prepared;          // the prepared model is the one in use
     struct engine *engine;  // borrowed
     struct model *model;    // NULL: the task needs none

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEAN(onnx_facts_done) struct onnx_facts facts;
     int rc = onnx_inspect(str_n(data, size), &facts, &err);
     CHECK(rc == 0 || err.text[0]);
+    check_inside(onnx_producer(str_n(data, size)), data, size);
     CHECK(facts.initializer_bytes <= size);
     CHECK(facts.node_count <= size && facts.op_count <= facts.node_count);
     for (size_t i = 0; i < facts.input_count; i++) {

@@ -159,6 +159,7 @@ static void test_facts(void **state)
     assert_int_equal(facts.ir_version, 7);
     assert_int_equal(facts.model_version, 3);
     assert_str(facts.producer, "test");
+    assert_str(onnx_producer(buf_str(&model)), "test");
     assert_str(facts.producer_version, "1.0");
     assert_str(facts.graph_name, "g");
     assert_int_equal(onnx_opset_version(&facts, STR("")), 17);

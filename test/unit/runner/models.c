@@ -741,8 +741,7 @@ static void squeezenet_knows_the_golden_photos(void **state)
     folder_copy(w->package, "squeezenet.onnx", model);
     folder_copy(w->package, "labels.txt", labels);
     folder_put(w->package, "model.yaml",
-               STR("task: image-classification\nlabels: labels.txt\n"
-                   "input: {preset: imagenet-caffe}\n"));
+               STR("task: image-classification\nlabels: labels.txt\n")); // how it sees is guessed
     struct process instance = spawn(&w->template, w->package, "");
     int count = 0;
     assert_int_equal(classify_folder(&instance, golden, &count), 10);

@@ -170,6 +170,26 @@ static void an_imagenet_classifier_needs_nothing(void **state)
     assert_true(fabs(input->scale - 1 / 255.0) < 1e-12);
 }
 
+static void who_made_a_model_decides_how_it_sees(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *producer, *preset;
+        enum tensor_type type;
+    } cases[] = {{"onnx-caffe2", "imagenet-caffe", TENSOR_FLOAT32},
+                 {"onnx-caffe2", "none", TENSOR_UINT8},
+                 {"pytorch", "imagenet", TENSOR_FLOAT32},
+                 {"onnx-caffe", "imagenet", TENSOR_FLOAT32},
+                 {"", "imagenet", TENSOR_FLOAT32}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct guess g;
+        guess_init(&g, cases[i].type, DIMS(1, 3, 224, 224), 2, DIMS(1, 1000));
+        g.model.producer = str_of(cases[i].producer);
+        assert_int_equal(guess_input(&g.spec, &g.model, NULL, &g.err), 0);
+        assert_string_equal(g.spec.input.preset->name, cases[i].preset);
+    }
+}
+
 static void what_is_given_is_kept(void **state)
 {
     (void)state;
@@ -229,6 +249,7 @@ int main(void)
         cmocka_unit_test(tasks_are_guessed),
         cmocka_unit_test(boxes_are_guessed),
         cmocka_unit_test(an_imagenet_classifier_needs_nothing),
+        cmocka_unit_test(who_made_a_model_decides_how_it_sees),
         cmocka_unit_test(what_is_given_is_kept),
         cmocka_unit_test(a_size_may_be_open),
         cmocka_unit_test(what_does_not_fit_is_said),
