@@ -2,6 +2,7 @@
 // rouse create: a small commented project from a template that the program carries.
 #include "cli/cli.h"
 #include "cli/embedded.h"
+#include "cli/model.h"
 #include "config/quantity.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 
 #define NAME_MAX_SIZE 40
 #define FILE_SIZE_MAX (256 * 1024)
+#define LABELS_MAX    (16 * 1024 * 1024)
 
 static const struct option options[] = {
     {"template", 't', "NAME", "one of those above"},
@@ -200,16 +202,62 @@ static int write_file(const struct project *project, struct str name, const char
     return file_write(path, buf_str(&whole), 0644, err);
 }
 
+static char *count_labels(const struct project *project)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(LABELS_MAX);
+    size_t count = 0;
+    if (!project->labels_file || file_read(project->labels_file, &text, NULL) < 0) {
+        return NULL;
+    }
+    for (struct str rest = str_trim(buf_str(&text)); rest.at && rest.size; count++) {
+        str_cut(&rest, '\n');
+    }
+    return mem_printf("%zu", count);
+}
+
+// Of an ONNX model its model.yaml is written by what is in it. 1 when it was, 0 when it cannot be read,
+// which is told.
+static int write_description(const struct project *project, struct err *err)
+{
+    CLEAN_MEM char *path = mem_printf("%s/model.yaml", project->path);
+    CLEAN_MEM char *labels = count_labels(project);
+    CLEAN_JSON json_t *report = NULL;
+    struct err why = {0};
+    if (model_inspect(project->model_file, labels, &report, &why) < 0) {
+        terminal_warning("%s; model.yaml is a guess", why.text);
+        return 0;
+    }
+    struct str yaml = json_str(json_object_get(report, "yaml"));
+    ptrdiff_t at = labels ? str_find_str(yaml, STR("# labels:")) : -1;
+    CLEAN(buf_done) struct buf text = BUF_INIT(FILE_SIZE_MAX);
+    buf_add_str(&text, str_head(yaml, at >= 0 ? (size_t)at : 0));
+    buf_add_str(&text, str_skip(yaml, at >= 0 ? (size_t)at + 2 : 0)); // ours are there
+    size_t i;
+    json_t *note;
+    json_array_foreach(json_object_get(report, "guessed"), i, note)
+    {
+        if (str_starts(json_str(note), STR("labels:"))) {
+            terminal_warning("%s", json_string_value(note));
+        }
+    }
+    TRY(yaml.size ? file_write(path, buf_str(&text), 0644, err) : 0);
+    return yaml.size > 0;
+}
+
 static int write_files(const struct project *project, json_t *files, struct err *err)
 {
+    bool onnx = project->model_file && !project->template->model[0];
+    int described = onnx ? write_description(project, err) : 0;
+    TRY(described);
     CLEAN_MEM char *prefix = mem_printf("%s/", project->template->name);
     for (size_t i = 0; i < embedded_count; i++) {
         struct str name = str_of(embedded_files[i].name);
         bool ours = str_starts(name, str_of(prefix));
         name = str_skip(name, strlen(prefix));
         bool given = project->labels_file && str_eq(name, STR("labels.txt"));
+        bool written = described && str_eq(name, STR("model.yaml"));
         if (ours && !given) {
-            TRY(write_file(project, name, embedded_files[i].text, err));
+            TRY(written ? 0 : write_file(project, name, embedded_files[i].text, err));
             json_array_append_new(files, json_from_str(name));
         }
     }
@@ -303,15 +351,17 @@ const struct verb verb_create = {
     .name = "create",
     .usage = "--template NAME --path DIR [--name NAME] [--model FILE] [--labels FILE]",
     .summary = "write a small commented project",
-    .details = "Templates:\n\n"
-               "- aws-python3: a function in Python\n"
-               "- aws-nodejs: a function in JavaScript\n"
-               "- aws-provided-c: a function in C, with nothing but libc\n"
-               "- aws-go: a function in Go\n"
-               "- onnx-image-classifier: an ONNX model that classifies pictures, no code\n"
-               "- torch-image-classifier: a PyTorch model behind a few lines of Python\n\n"
-               "With --model a model's project is ready for rouse deploy; without, it says where "
-               "your model goes.\nFiles that are there already are never overwritten.",
+    .details =
+        "Templates:\n\n"
+        "- aws-python3: a function in Python\n"
+        "- aws-nodejs: a function in JavaScript\n"
+        "- aws-provided-c: a function in C, with nothing but libc\n"
+        "- aws-go: a function in Go\n"
+        "- onnx-image-classifier: an ONNX model that classifies pictures, no code\n"
+        "- torch-image-classifier: a PyTorch model behind a few lines of Python\n\n"
+        "With --model a model's project is ready for rouse deploy, its model.yaml written by "
+        "what is in the model;\nwithout, it says where your model goes. Files that are there "
+        "already are never overwritten.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse model inspect: what is in a model file. The runner, which has the engine, looks; this lays out what
 // it found for people.
+#include "cli/model.h"
 #include "cli/cli.h"
 #include "base/mem.h"
 #include "config/quantity.h"
@@ -177,7 +178,7 @@ static void print_report(const json_t *report)
     }
 }
 
-static int inspect(const struct args *args, const char *file, struct err *err)
+int model_inspect(const char *file, const char *labels, json_t **ret, struct err *err)
 {
     struct stat st;
     if (stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -185,7 +186,6 @@ static int inspect(const struct args *args, const char *file, struct err *err)
     }
     CLEAN_MEM char *runner = NULL;
     TRY(runner_path(&runner, err));
-    const char *labels = args_get(args, "labels");
     const char *argv[] = {runner, "inspect", file, labels ? "--labels" : NULL, labels, NULL};
     CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
     CLEAN_JSON json_t *report = NULL;
@@ -202,6 +202,14 @@ static int inspect(const struct args *args, const char *file, struct err *err)
         return err_set(err, ERR_INVALID, "%s: " STR_FMT, file,
                        STR_ARG(wrong.size ? wrong : buf_str(&text)));
     }
+    *ret = MOVE(report);
+    return 0;
+}
+
+static int inspect(const struct args *args, const char *file, struct err *err)
+{
+    CLEAN_JSON json_t *report = NULL;
+    TRY(model_inspect(file, args_get(args, "labels"), &report, err));
     if (args_has(args, "json")) {
         cli_print_json(report);
     } else {

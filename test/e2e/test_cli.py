@@ -171,6 +171,21 @@ def test_create(cli):
     assert not (cli.folder / "xx").exists()
 
 
+def test_create_describes_the_model(cli):
+    digits = ROOT / "examples" / "digits"
+    done = cli("create", "-t", "onnx-image-classifier", "-p", "dd", "-m", digits / "digits.onnx",
+               "-l", digits / "labels.txt")
+    text = (cli.folder / "dd/model.yaml").read_text()
+    assert "\nlabels: labels.txt" in text and "\nmodel: digits.onnx" in text and "Warning" not in done.err
+    assert "type: float32" in text and "{{" not in text
+    cli.write("short.txt", "one\n")
+    done = cli("create", "-t", "onnx-image-classifier", "-p", "ee", "-m", digits / "digits.onnx", "-l", "short.txt")
+    assert "labels: there are 1, but the model knows 10 classes" in done.err
+    cli.write("bad.onnx", "no model")
+    done = cli("create", "-t", "onnx-image-classifier", "-p", "ff", "-m", "bad.onnx")
+    assert "model.yaml is a guess" in done.err and "model: bad.onnx" in (cli.folder / "ff/model.yaml").read_text()
+
+
 def test_create_without_a_model_says_what_is_missing(cli):
     made = cli.json("create", "--template", "onnx-image-classifier", "--path", "dogs")
     assert made["service"] == "dogs" and "model.yaml" in made["files"]
