@@ -16,6 +16,7 @@ struct runtime_row {
     const char *bootstrap;   // a file of ours
     const char *package;     // Debian's, for the message
     bool tree;               // its bootstrap speaks wire.h, and forks
+    const char *executed;    // of those: a file of ours that asks the Runtime API instead
     bool stock;
     const char *words[RUNTIME_WORDS_MAX]; // between the interpreter and its bootstrap
 };
@@ -28,7 +29,8 @@ static const struct runtime_row rows[] = {
      .interpreter = "python3",
      .bootstrap = "python/bootstrap.py",
      .package = "python3",
-     .tree = true},
+     .tree = true,
+     .executed = "python/local.py"},
     {.prefix = "nodejs",
      .interpreter = "node",
      .bootstrap = "node/bootstrap.mjs",
@@ -234,7 +236,26 @@ static int given_program(const char *runtime, struct runtime_program *program, s
     return 0;
 }
 
-int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err)
+static int program_make(const char *runtime, bool forks, struct runtime_program *program,
+                        struct err *err)
+{
+    const struct runtime_row *row = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && !row; i++) {
+        row = str_starts(str_of(runtime), str_of(rows[i].prefix)) ? &rows[i] : NULL;
+    }
+    if (!row) {
+        return given_program(runtime, program, err);
+    }
+    if (row->tree && forks) {
+        return tree_program(row, runtime, program, err);
+    }
+    struct runtime_row executed = *row;
+    executed.bootstrap = row->tree ? row->executed : row->bootstrap;
+    return exec_program(&executed, runtime, program, err);
+}
+
+static int program_look(const char *runtime, bool forks, struct runtime_program *ret,
+                        struct err *err)
 {
     struct runtime_program program = {.config = true};
     if (str_starts(str_of(runtime), STR("onnx"))) {
@@ -243,19 +264,23 @@ int runtime_find(const char *runtime, struct runtime_program *ret, struct err *e
         *ret = program; // argv[0] is rouse-runner, which the fleet knows
         return 0;
     }
-    const struct runtime_row *row = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(rows) && !row; i++) {
-        row = str_starts(str_of(runtime), str_of(rows[i].prefix)) ? &rows[i] : NULL;
-    }
-    int rc = !row        ? given_program(runtime, &program, err)
-             : row->tree ? tree_program(row, runtime, &program, err)
-                         : exec_program(row, runtime, &program, err);
+    int rc = program_make(runtime, forks, &program, err);
     if (rc < 0) {
         runtime_program_done(&program);
         return rc;
     }
     *ret = program;
     return 0;
+}
+
+int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err)
+{
+    return program_look(runtime, true, ret, err);
+}
+
+int runtime_find_executed(const char *runtime, struct runtime_program *ret, struct err *err)
+{
+    return program_look(runtime, false, ret, err);
 }
 
 int runtime_concurrency(const char *runtime, const char *environment)

@@ -32,6 +32,9 @@ struct runtime_program {
 // ERR_UNSUPPORTED, naming what is served, for a runtime that is not; ERR_NOT_FOUND when its
 // interpreter is not installed, naming what to install.
 MUST_CHECK int runtime_find(const char *runtime, struct runtime_program *ret, struct err *err);
+// The same without forks: the interpreter is executed and asks the Runtime API for its events.
+MUST_CHECK int runtime_find_executed(const char *runtime, struct runtime_program *ret,
+                                     struct err *err);
 void runtime_program_done(struct runtime_program *program);
 
 #define RUNTIME_CONCURRENCY_MAX 64

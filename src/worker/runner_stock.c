@@ -2,7 +2,7 @@
 // The stock: what cannot be forked is started before it is needed, and waits.
 #include "worker/runner.h"
 #include "base/clock.h"
-#include "runtime/runtime.h"
+#include "worker/program.h"
 #include "worker/runtime_link.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ void spare_make(struct runner_fleet *fleet, struct function *function)
     CLEAN(runtime_program_done) struct runtime_program program = {0};
     struct err ignored = {0};
     if (!fleet->api || spare_find(fleet, function) ||
-        runtime_find(function->runtime, &program, &ignored) < 0 || !program.stock) {
+        program_find(function, &program, &ignored) < 0 || !program.stock) {
         return;
     }
     if (spare_count(fleet) >= STOCK_MAX) {

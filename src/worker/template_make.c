@@ -10,6 +10,7 @@
 #include "sandbox/cgroup.h"
 #include "worker/libraries.h"
 #include "worker/spawn_config.h"
+#include "worker/program.h"
 #include "worker/template_internal.h"
 
 #include <sys/epoll.h>
@@ -57,10 +58,10 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
                     enum tier *ret_tier, int *ret_fd, int *ret_log_fd, struct err *err)
 {
     CLEAN(runtime_program_done) struct runtime_program program = {0};
-    TRY(runtime_find(f->runtime, &program, err));
-    struct template *t = function_find(owner, f);
+    TRY(program_find(f, &program, err));
+    struct template *t = program.forks ? function_find(owner, f) : NULL;
     *ret_tier = TIER_WARM;
-    if (!t) {
+    if (!t && program.forks) {
         function_hurry(owner, f);
         t = libraries_ready(owner, f);
         *ret_tier = TIER_COOL;
@@ -168,7 +169,7 @@ int templates_make(struct templates *owner, struct function *f, struct err *err)
     CLEAN(runtime_program_done) struct runtime_program program = {0};
     struct template *root = NULL, *from = NULL;
     bool learn = false;
-    TRY(runtime_find(f->runtime, &program, err));
+    TRY(program_find(f, &program, err));
     TRY(template_root(owner, &program, &root, err));
     if (!program.forks) {
         return 0;

@@ -102,6 +102,13 @@ serve(handler, Runtime())
 '''
 
 NODE = "exports.handler = async () => process.pid;"
+PYTHON = """
+import os
+def handler(event, context):
+    if event.get("raise"):
+        raise KeyError("none")
+    return {"pid": os.getpid(), "wrapped": os.environ.get("WRAPPED"), "name": context.function_name}
+"""
 
 
 def layer(server, *names):
@@ -115,7 +122,7 @@ def make(server, names=("watcher",), runtime="provided.al2023", **more):
     env = more.pop("env", {})
     variables = {f"EXT_{name.upper()}": json.dumps(how) for name, how in env.items() if name in names}
     variables.update({name: json.dumps(value) for name, value in env.items() if name not in names})
-    files = {executable("bootstrap"): PROVIDED, "index.js": NODE}
+    files = {executable("bootstrap"): PROVIDED, "index.js": NODE, "index.py": PYTHON}
     return deploy(server, zip_of(files), runtime, "index.handler", Layers=[layer(server, *names)],
                   Environment={"Variables": variables}, **{"Timeout": 20, "MemorySize": 1769, **more})
 
@@ -147,7 +154,7 @@ def retire(function):
 # ---- as it should be ----
 
 
-@pytest.mark.parametrize("runtime", ["provided.al2023", "nodejs20.x"])
+@pytest.mark.parametrize("runtime", ["provided.al2023", "nodejs20.x", "python3.11"])
 def test_an_extension_hears_of_events_and_of_the_end(server, runtime):
     function = make(server, runtime=runtime)
     first = function()
@@ -159,7 +166,7 @@ def test_an_extension_hears_of_events_and_of_the_end(server, runtime):
     start = first.lines.index(f"START RequestId: {first.request_id} Version: $LATEST")
     assert "EXTENSION\tName: watcher\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in first.lines[:start]
     second = function()
-    assert runtime != "nodejs20.x" or second.json == first.json  # one and the same instance
+    assert runtime == "provided.al2023" or second.json == first.json  # one and the same instance
     retire(function)
     wait_for(lambda: any(word == "bye" for word, _ in said(log_of(server, function))))
     heard = events(log_of(server, function))
@@ -168,7 +175,7 @@ def test_an_extension_hears_of_events_and_of_the_end(server, runtime):
     assert invoked[0]["invokedFunctionArn"].endswith(function.name)
     assert invoked[0]["tracing"]["type"] == "X-Amzn-Trace-Id" and invoked[0]["deadlineMs"] > time.time() * 1000 - 60000
     assert heard[-1]["eventType"] == "SHUTDOWN" and heard[-1]["shutdownReason"] == "spindown"
-    if runtime != "nodejs20.x":  # the runtime goes first
+    if runtime == "provided.al2023":  # the runtime goes first
         log = "\n".join(log_of(server, function))
         assert log.index("runtime was asked to go") < log.index("spindown")
 
@@ -231,6 +238,25 @@ def test_who_registers_late(server):
     answer = make(server)({"how": "register"})
     assert answer.json == [403, {"errorMessage": "Extension registration closed already",
                                  "errorType": "Extension.RegistrationClosed"}]
+
+
+def test_python_fails_beside_an_extension_as_it_does_alone(server):
+    function = make(server, runtime="python3.11")
+    answer = function({"raise": True})
+    assert (answer.error, answer.json["errorType"]) == ("Unhandled", "KeyError")
+    assert "[ERROR] KeyError: 'none'" in answer.lines and answer.json["requestId"] == answer.request_id
+    assert function({}).json["name"] == function.name
+
+
+@pytest.mark.parametrize("runtime", ["python3.11", "nodejs20.x"])
+def test_a_wrapper_starts_the_runtime(server, runtime):
+    script = "#!/bin/sh\necho wrapping\nexport WRAPPED=yes\nexec \"$@\"\n"
+    files = {executable("wrap"): script, "index.py": PYTHON,
+             "index.js": "exports.handler = async () => ({ wrapped: process.env.WRAPPED });"}
+    function = deploy(server, zip_of(files), runtime, "index.handler",
+                      Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}})
+    answer = function({})
+    assert answer.json["wrapped"] == "yes" and "wrapping" in answer.lines
 
 
 # ---- how it ends ----

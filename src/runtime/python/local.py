@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a handler for `rouse invoke local`: asks the Lambda Runtime API for events, as any runtime client
-does, and answers them with what bootstrap.py knows of handlers and their errors."""
+"""Runs a handler alone, not as a fork: for `rouse invoke local`, and for functions with extensions or a wrapper.
+Asks the Lambda Runtime API for events, as any runtime client does, and answers them with what bootstrap.py
+knows of handlers and their errors."""
 
 import http.client
 import json
@@ -25,8 +26,9 @@ def config_of(env):
     }
 
 
-def exchange(api, method, path, body=None):
-    api.request(method, API + path, body)
+def exchange(api, method, path, body=None, error_type=None):
+    headers = {"Lambda-Runtime-Function-Error-Type": error_type} if error_type else {}
+    api.request(method, API + path, body, headers)
     answer = api.getresponse()
     return answer.headers, answer.read()
 
@@ -70,7 +72,8 @@ def main():
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     bootstrap.Process.handler, wrong = load(bootstrap.Process.config)
     if wrong:
-        exchange(api, "POST", "init/error", json.dumps(wrong))
+        sys.stdout.flush()
+        exchange(api, "POST", "init/error", json.dumps(wrong), wrong["errorType"])
         sys.exit(1)
     while True:
         job = job_of(*exchange(api, "GET", "invocation/next"))

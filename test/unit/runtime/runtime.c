@@ -156,6 +156,23 @@ static void test_models_need_no_interpreter(void **state)
     runtime_program_done(&program);
 }
 
+static void test_trees_can_do_without_forks(void **state)
+{
+    const struct place *place = *state;
+    struct runtime_program program;
+    put_program(place->dir, "python3.9");
+    setenv("ROUSE_LIBEXEC", place->dir, 1);
+    assert_int_equal(runtime_find_executed("python3.9", &program, NULL), 0);
+    assert_false(program.forks);
+    assert_true(str_ends(str_of(program.argv[0]), STR("/rouse-exec")));
+    assert_true(str_ends(str_of(program.words[0]), STR("/python3.9")));
+    assert_string_equal(program.words[1], "{runtime}/local.py");
+    runtime_program_done(&program);
+    assert_int_equal(runtime_find_executed("onnx", &program, NULL), 0); // has no other way
+    assert_true(program.forks);
+    runtime_program_done(&program);
+}
+
 static void test_several_events_at_once(void **state)
 {
     static const struct {
@@ -193,6 +210,7 @@ int main(void)
         TEST(test_what_the_user_has_named),
         TEST(test_what_is_not_served),
         TEST(test_models_need_no_interpreter),
+        TEST(test_trees_can_do_without_forks),
         TEST(test_several_events_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
