@@ -31,6 +31,7 @@
 #define LAMBDA_REPLY_MAX    ((size_t)16 * 1024 * 1024)
 #define LAMBDA_ENV_MAX      4096 // bytes of names and values
 #define LAMBDA_PREPARE_S    600
+#define LAMBDA_CONCURRENCY  1000 // of an account, as Lambda has it unless it is asked for more
 
 struct lambda_call;
 
@@ -144,6 +145,11 @@ struct lambda_invoke_config {
     int64_t modified_ms;
 };
 
+struct lambda_provision { // PutProvisionedConcurrencyConfig's
+    char *qualifier;
+    int64_t count, modified_ms;
+};
+
 struct lambda_function {
     struct lambda *lambda;
     char *name;
@@ -160,6 +166,8 @@ struct lambda_function {
     char *update_reason, *update_code;
     struct lambda_invoke_config *configs;
     size_t config_count; // by qualifier
+    struct lambda_provision *provisions;
+    size_t provision_count; // by qualifier
 
     struct lambda_line line;
     struct prepare_task prepare;
@@ -232,6 +240,8 @@ struct lambda_change {
     char *config_drop;                   // qualifier
     struct alias *alias;                 // put; a reference
     char *alias_drop;                    // name
+    struct lambda_provision *provision;  // put
+    char *provision_drop;                // qualifier
     int dropped;                         // events that waited for what went, afterwards
     // What the head becomes; begins as it is.
     char *tags, *policy, *update_reason, *update_code;
@@ -370,6 +380,21 @@ struct lambda_layer_version *lambda_layer_version_copy(const struct lambda_layer
 void lambda_layer_write(struct lambda_call *call, struct lambda_layer_version *version,
                         int64_t drop, int status, json_t *answer);
 
+// ---- provisioned concurrency (lambda_provision.c)
+struct lambda_provision *lambda_provision_find(const struct lambda_function *f,
+                                               const char *qualifier);
+int64_t lambda_provision_total(const struct lambda_function *f);
+void lambda_provision_put(struct lambda_function *f,
+                          struct lambda_provision *provision); // moves it
+void lambda_provision_remove(struct lambda_function *f, const char *qualifier);
+void lambda_provision_free(struct lambda_provision *provision); // NULL is fine
+void lambda_provisions_clear(struct lambda_function *f);
+// The dispatcher is told how many instances each version is to have.
+void lambda_provision_tell(struct lambda_function *f);
+// An alias with provisioned concurrency cannot lead everywhere.
+MUST_CHECK int lambda_provision_check(const struct lambda_function *f, const struct alias *alias,
+                                      struct err *err);
+
 // ---- resource policies (lambda_policy.c)
 // The policy of a version or alias goes with it.
 void lambda_policy_forget(struct lambda_change *change, const struct lambda_function *f,
@@ -426,6 +451,10 @@ int lambda_tag_resource(struct lambda_call *call, struct err *err);
 int lambda_untag_resource(struct lambda_call *call, struct err *err);
 int lambda_list_tags(struct lambda_call *call, struct err *err);
 int lambda_account_settings(struct lambda_call *call, struct err *err);
+int lambda_put_provision(struct lambda_call *call, struct err *err);
+int lambda_get_provision(struct lambda_call *call, struct err *err);
+int lambda_list_provisions(struct lambda_call *call, struct err *err);
+int lambda_delete_provision(struct lambda_call *call, struct err *err);
 int lambda_create_alias(struct lambda_call *call, struct err *err);
 int lambda_get_alias(struct lambda_call *call, struct err *err);
 int lambda_list_aliases(struct lambda_call *call, struct err *err);

@@ -233,6 +233,7 @@ int lambda_update_alias(struct lambda_call *call, struct err *err)
     TRY(lambda_check_revision(call->input, before->revision, err));
     CLEAN(alias_clean) struct alias *alias = alias_copy(before);
     TRY(read_alias(call, f, alias, err));
+    TRY(lambda_provision_check(f, alias, err));
     alias_write(call, f, MOVE(alias), 200);
     return 0;
 }

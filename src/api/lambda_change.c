@@ -7,6 +7,7 @@
 #include "dispatch/dispatch.h"
 #include "observe/logs.h"
 #include "store/alias.h"
+#include "store/provisioned.h"
 
 struct lambda_change *lambda_change_new(struct lambda *lambda, struct lambda_function *f,
                                         const char *name, struct lambda_call *call)
@@ -57,6 +58,8 @@ void lambda_change_free(struct lambda_change *change)
     }
     invoke_config_free(change->config);
     alias_unref(change->alias);
+    lambda_provision_free(change->provision);
+    free(change->provision_drop);
     json_decref(change->answer);
     free(change->replace);
     free(change->name);
@@ -131,6 +134,14 @@ static int change_run(struct store_task *task, struct db *db, struct err *err)
     if (c->alias_drop) {
         c->dropped = alias_delete(db, name, str_of(c->alias_drop), err);
         TRY(c->dropped);
+    }
+    if (c->provision) {
+        struct provisioned row = {name, str_of(c->provision->qualifier), c->provision->count,
+                                  c->provision->modified_ms};
+        TRY(provisioned_put(db, &row, err));
+    }
+    if (c->provision_drop) {
+        TRY(provisioned_delete(db, name, str_of(c->provision_drop), err));
     }
     if (c->config) {
         TRY(change_run_config(c, db, err));
@@ -286,6 +297,7 @@ void lambda_versions_tell(struct lambda_function *f)
         alias_install(f, alias);
         alias_unref(alias);
     }
+    lambda_provision_tell(f);
 }
 
 static void change_apply_drop(struct lambda_function *f)
@@ -345,6 +357,7 @@ static void change_apply(struct lambda_change *c)
         }
     }
     if (c->drop_version) {
+        lambda_provision_remove(f, c->drop_version);
         config_remove(f, c->drop_version);
         version_remove(f, c->drop_version);
     }
@@ -353,8 +366,18 @@ static void change_apply(struct lambda_change *c)
     }
     if (c->alias_drop) {
         lambda_urls_forget(f->lambda, f->name, c->alias_drop);
+        lambda_provision_remove(f, c->alias_drop);
         config_remove(f, c->alias_drop);
         alias_remove(f, c->alias_drop);
+    }
+    if (c->provision) {
+        lambda_provision_put(f, c->provision);
+    }
+    if (c->provision_drop) {
+        lambda_provision_remove(f, c->provision_drop);
+    }
+    if (c->provision || c->provision_drop || c->alias || c->alias_drop) {
+        lambda_provision_tell(f);
     }
     if (c->dropped) {
         log_warn("%d events that waited for %s:%s are dropped with it", c->dropped, c->name,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "core/identity.h"
 #include "store/alias.h"
+#include "store/provisioned.h"
 
 void lambda_text_set(char **field, const char *value)
 {
@@ -121,6 +122,7 @@ void lambda_entry_clear(struct lambda_function *f)
         free(f->configs[i].on_success);
         free(f->configs[i].on_failure);
     }
+    lambda_provisions_clear(f);
     lambda_text_set(&f->tags, NULL);
     lambda_text_set(&f->policy, NULL);
     lambda_text_set(&f->update_reason, NULL);
@@ -296,12 +298,20 @@ static void load_alias(void *ctx, struct alias *alias)
     f->aliases[f->alias_count++] = alias;
 }
 
+static void load_provision(void *ctx, const struct provisioned *row)
+{
+    CLEAN_MEM char *name = str_dup(row->function);
+    struct lambda_provision provision = {str_dup(row->qualifier), row->count, row->modified_ms};
+    lambda_provision_put(lambda_entry(ctx, name), &provision);
+}
+
 static int load_all(struct lambda *lambda, struct err *err)
 {
     struct db *db = store_reader(lambda->api->store);
     TRY(function_head_each(db, load_head, lambda, err));
     TRY(function_version_each(db, lambda->packages, load_version, lambda, err));
     TRY(alias_each(db, load_alias, lambda, err));
+    TRY(provisioned_each(db, load_provision, lambda, err));
     return function_invoke_each(db, load_config, lambda, err);
 }
 

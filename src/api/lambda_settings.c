@@ -61,6 +61,13 @@ int lambda_put_concurrency(struct lambda_call *call, struct err *err)
     if (rc == 0) {
         return lambda_null_member(err, "reservedConcurrentExecutions");
     }
+    int64_t provisioned = lambda_provision_total(f);
+    if (provisioned > reserved) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       " ReservedConcurrentExecutions  %lld should not be lower than function's "
+                       "total provisioned concurrency [%lld].",
+                       (long long)reserved, (long long)provisioned);
+    }
     struct lambda_change *change = lambda_change_begin(call, f, 200);
     change->reserved = reserved;
     change->answer = concurrency_json(reserved);
@@ -193,7 +200,7 @@ int lambda_account_settings(struct lambda_call *call, struct err *err)
         if (f->latest) {
             functions++;
             size += (int64_t)f->latest->code_size;
-            reserved += f->reserved > 0 ? f->reserved : 0;
+            reserved += f->reserved > 0 ? f->reserved : lambda_provision_total(f);
             for (size_t i = 0; i < f->version_count; i++) {
                 size += (int64_t)f->versions[i]->code_size;
             }
@@ -204,8 +211,9 @@ int lambda_account_settings(struct lambda_call *call, struct err *err)
     json_put_int(limit, "TotalCodeSize", INT64_C(80530636800));
     json_put_int(limit, "CodeSizeUnzipped", (int64_t)settings->code_unpacked_max);
     json_put_int(limit, "CodeSizeZipped", (int64_t)settings->code_zip_max);
-    json_put_int(limit, "ConcurrentExecutions", 1000);
-    json_put_int(limit, "UnreservedConcurrentExecutions", reserved < 1000 ? 1000 - reserved : 0);
+    json_put_int(limit, "ConcurrentExecutions", LAMBDA_CONCURRENCY);
+    json_put_int(limit, "UnreservedConcurrentExecutions",
+                 reserved < LAMBDA_CONCURRENCY ? LAMBDA_CONCURRENCY - reserved : 0);
     json_put_int(usage, "TotalCodeSize", size);
     json_put_int(usage, "FunctionCount", functions);
     json_put(answer, "AccountLimit", limit);

@@ -60,6 +60,7 @@ struct lane *lane_of(struct dispatch *d, struct str key)
         list_init(&lane->queue);
         list_init(&lane->workers);
         list_init(&lane->hungry_link);
+        list_init(&lane->provision_link);
         lane->wake.on_due = lane_wake_due;
         lane->outbox_due.on_due = lane_outbox_due;
         lane->family = family_of(d, key);
@@ -189,7 +190,7 @@ bool lane_is_off(const struct lane *lane)
 }
 
 // A batch of a model counts once; of those that take several at once, each job does.
-static int lane_running(const struct lane *lane)
+int lane_running(const struct lane *lane)
 {
     int running = lane->busy;
     if (lane->concurrency > 1) {
@@ -202,21 +203,13 @@ static int lane_running(const struct lane *lane)
     return running;
 }
 
-static int family_running(const struct family *family)
-{
-    int running = 0;
-    LIST_EACH(lane, &family->lanes, struct lane, family_link)
-    {
-        running += lane_running(lane);
-    }
-    return running;
-}
-
 static bool lane_may_run(const struct lane *lane)
 {
     int64_t most = lane->function->reserved_concurrency;
+    int running = lane_running(lane);
+    bool own = running < lane->provisioned && running < most; // set aside for it
     return lane->function->state == FUNCTION_ACTIVE &&
-           (most < 0 || family_running(lane->family) < most);
+           (most < 0 || own || family_used(lane->family) < most);
 }
 
 void lane_turn(struct lane *lane)
@@ -240,6 +233,7 @@ void lane_turn(struct lane *lane)
     } else if (!list_empty(&lane->queue)) {
         lane_grow(lane);
     }
+    lane_provision(lane);
 }
 
 void family_turn(struct lane *from)
@@ -351,6 +345,7 @@ struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fle
     d->options = *options;
     list_init(&d->idle);
     list_init(&d->hungry);
+    list_init(&d->provisioned);
     list_init(&d->refused);
     d->refuse.on_due = refuse_due;
     d->look.on_due = look_due;

@@ -51,6 +51,15 @@ bool dispatch_knows(const struct dispatch *dispatch, struct str key); // a versi
 // An instance that has not ended yet runs code or a layer of this package, whatever its version.
 bool dispatch_uses(const struct dispatch *dispatch, const char *package);
 
+// From now on so many instances of the version are there whether or not jobs come, beside those that
+// instances_max bounds. 0: none. A version that is not known yet gets them when it is.
+void dispatch_provision(struct dispatch *dispatch, struct str key, int count);
+struct dispatch_provision {
+    int wanted, ready;  // ready: at most as many as wanted
+    const char *reason; // why no more are started; NULL: they are, or are there. Borrowed.
+};
+struct dispatch_provision dispatch_provisioned(const struct dispatch *dispatch, struct str key);
+
 // Takes the job. job->on_settled is called later (never from inside this call).
 void dispatch_submit(struct dispatch *dispatch, struct job *job);
 // Asynchronous jobs were committed to the outbox for this function: load and run them.

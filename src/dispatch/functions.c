@@ -51,6 +51,7 @@ static void lane_replace(struct lane *lane, struct function *was)
     lane->failures = 0;
     lane->not_before_us = 0;
     lane->warmed = false;
+    lane->provision_reason[0] = 0;
     struct fleet *fleet = lane->dispatch->fleet;
     lane->concurrency = fleet->ops->concurrency(fleet, lane->function);
     batching_read(&lane->batching, lane->function);
@@ -75,7 +76,7 @@ static void lane_adjust(struct lane *lane, const struct function *was)
 // Whether the version is one that will be used: others get a template when they are.
 static bool lane_expects(const struct lane *lane)
 {
-    bool expects = strcmp(lane->function->version, "$LATEST") == 0;
+    bool expects = lane->provisioned || strcmp(lane->function->version, "$LATEST") == 0;
     LIST_EACH(other, &lane->family->lanes, struct lane, family_link)
     {
         expects =
@@ -84,7 +85,7 @@ static bool lane_expects(const struct lane *lane)
     return expects;
 }
 
-static void lane_warm(struct lane *lane)
+void lane_warm(struct lane *lane)
 {
     struct dispatch *d = lane->dispatch;
     if (d->resumed && !lane->warmed && lane->function->state == FUNCTION_ACTIVE &&
@@ -158,6 +159,8 @@ static void lane_remove(struct lane *lane)
     timer_stop(d->loop, &lane->wake);
     timer_stop(d->loop, &lane->outbox_due);
     list_remove(&lane->hungry_link);
+    list_remove(&lane->provision_link);
+    lane->provisioned = 0;
     function_clean(&lane->function);
     alias_clean(&lane->alias); // the lane stays: its last workers end later, and it may come again
 }
@@ -263,5 +266,12 @@ int dispatch_resume(struct dispatch *d, struct err *err)
 {
     d->resumed = true;
     used_warm(d);
+    LIST_EACH(lane, &d->provisioned, struct lane, provision_link)
+    {
+        if (lane->function) {
+            lane_warm(lane);
+            lane_look(lane, loop_now_us(d->loop));
+        }
+    }
     return job_row_each_function(store_reader(d->store), resume_each, d, err);
 }

@@ -25,13 +25,15 @@ struct worker {
     struct instance *instance;
     int state;
     bool fresh;      // has not run a job yet: the first one reports tier and init time
+    bool ahead;      // was started to be there, not for a job
     bool timed_out;  // was killed because its job ran too long
     bool leaving;    // gets no more jobs: it stops when those that it has are done
     int concurrency; // jobs that it takes at once; 1: the others of its batch wait for the first
     int load;        // jobs in its batch
     enum tier tier;
     int64_t init_us;
-    int64_t since_us;      // when it came into this state
+    int64_t since_us; // when it came into this state
+    int64_t born_us;
     struct list batch;     // struct job, in the order in which they were given
     bool first;            // this batch is its first
     int64_t given;         // jobs of the batch when it began
@@ -75,6 +77,12 @@ struct lane {
     bool warmed;             // the fleet was told to make a template of this revision
     int concurrency;         // jobs that an instance of this revision takes at once
 
+    // Provisioned concurrency: instances for so many jobs at once are kept. They wait for jobs as others
+    // do, but are not stopped for having waited long, nor for others' sake.
+    int provisioned;
+    struct list provision_link; // dispatch->provisioned
+    char provision_reason[160]; // why no more are started; "": they are
+
     struct map inflight; // outbox rows of this key that are in memory, by decimal id
     bool outbox_more;    // the last look found more than the window holds
     struct timer outbox_due;
@@ -88,13 +96,14 @@ struct dispatch {
     struct fleet *fleet;
     struct observe *observe;
     struct dispatch_options options;
-    struct map lanes;    // struct lane by key
-    struct map families; // struct family by the function's name
-    bool resumed;        // what there was before the start is known
-    struct list idle;    // struct worker
-    struct list hungry;  // struct lane
-    int workers;         // all, whatever their state
-    int stopping;        // of them: in WORKER_STOPPING
+    struct map lanes;        // struct lane by key
+    struct map families;     // struct family by the function's name
+    bool resumed;            // what there was before the start is known
+    struct list idle;        // struct worker
+    struct list hungry;      // struct lane
+    struct list provisioned; // struct lane
+    int workers;             // all, whatever their state
+    int stopping;            // of them: in WORKER_STOPPING
     bool owed; // the next worker that has done its job gives its place to those who are hungry
     struct list refused; // struct job, to be settled on the next turn
     struct timer refuse;
@@ -102,7 +111,7 @@ struct dispatch {
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;
-    int settling; // store tasks of asynchronous ends under way
+    int settling; // ends under way: store tasks of asynchronous jobs, and of instances
 };
 
 #define OUTBOX_WINDOW 128 // asynchronous jobs of one function in memory
@@ -112,6 +121,7 @@ void lane_turn(struct lane *lane); // gives queued jobs to idle workers, starts 
 void lane_look(struct lane *lane, int64_t at_us);         // a turn at the latest then
 struct lane *lane_of(struct dispatch *d, struct str key); // made when there is none
 struct lane *lane_find(const struct dispatch *d, struct str key);
+int lane_running(const struct lane *lane);                     // its concurrency now
 bool lane_is_off(const struct lane *lane);                     // its reserved concurrency is 0
 void queue_take(struct lane *lane, struct job *job);           // out of the queue
 extern const char dispatch_off_text[], dispatch_failed_text[]; // what callers of such are told
@@ -129,6 +139,7 @@ void batch_answered(struct worker *worker, int64_t said_us); // one more of its 
 // scale.c
 void smooth(int64_t *value, int64_t sample); // an eighth of the way; never 0, which means unknown
 void lane_grow(struct lane *lane);
+void worker_start(struct lane *lane, bool ahead); // ahead: of any job
 void worker_free_place(struct dispatch *d);
 void places_look(struct dispatch *d);
 void worker_idle(struct worker *worker);
@@ -136,6 +147,21 @@ void worker_watch(struct worker *worker); // the first of its batch may run for 
 void worker_stop(struct worker *worker, bool now);
 void worker_forget(struct worker *worker); // after on_ended
 extern const struct fleet_events dispatch_fleet_events;
+
+// functions.c
+void lane_warm(struct lane *lane); // its template, when it is one that will be used
+
+// provision.c
+int lane_kept(const struct lane *lane);              // instances that are provisioned
+int lane_live(const struct lane *lane);              // instances that run jobs, or soon will
+int family_used(const struct family *family);        // concurrency that runs or is set aside
+int places_taken(const struct dispatch *d);          // of options.instances_max
+bool place_free(const struct lane *lane);            // it may start one more
+bool worker_is_kept(const struct worker *worker);    // it is one of those that are provisioned
+struct worker *idle_spare(const struct dispatch *d); // the longest idle one that is not; or NULL
+int64_t worker_rest_us(const struct worker *worker); // how long it may be idle from now on
+void lane_provision(struct lane *lane);              // starts what is missing
+void provision_failed(struct lane *lane, const char *reason); // too often to go on
 
 // settle.c
 void job_settle(struct dispatch *d, struct lane *lane, struct job *job); // result is filled in

@@ -22,7 +22,7 @@ void smooth(int64_t *value, int64_t sample)
 
 static void worker_due(struct timer *timer);
 
-static void worker_start(struct lane *lane)
+void worker_start(struct lane *lane, bool ahead)
 {
     struct dispatch *d = lane->dispatch;
     struct worker *worker = NEW(struct worker);
@@ -30,7 +30,8 @@ static void worker_start(struct lane *lane)
     worker->function = function_ref(lane->function);
     worker->concurrency = lane->concurrency;
     worker->state = WORKER_STARTING;
-    worker->since_us = loop_now_us(d->loop);
+    worker->ahead = ahead;
+    worker->born_us = worker->since_us = loop_now_us(d->loop);
     worker->timer.on_due = worker_due;
     list_init(&worker->batch);
     list_init(&worker->idle_link);
@@ -38,7 +39,7 @@ static void worker_start(struct lane *lane)
     lane->starting++;
     d->workers++;
     timer_start(d->loop, &worker->timer, START_LIMIT_US);
-    worker->instance = d->fleet->ops->start(d->fleet, worker->function, worker);
+    worker->instance = d->fleet->ops->start(d->fleet, worker->function, ahead, worker);
 }
 
 static void count_out(struct worker *worker)
@@ -101,8 +102,10 @@ static bool growth_pays(const struct lane *lane)
 static bool lane_full(const struct lane *lane)
 {
     int64_t most = lane->function->reserved_concurrency;
-    int have = (lane->busy + lane->starting + lane->idle) * lane->concurrency;
-    return most >= 0 && have >= most;
+    int running = lane_running(lane);
+    int own = running > lane->provisioned ? running : lane->provisioned;
+    int others = family_used(lane->family) - own;
+    return most >= 0 && lane_live(lane) * lane->concurrency >= most - others;
 }
 
 // The first of those who wait for a place and have none at all.
@@ -110,7 +113,7 @@ static struct lane *starving(const struct dispatch *d)
 {
     LIST_EACH(lane, &d->hungry, struct lane, hungry_link)
     {
-        if (lane->starting + lane->idle + lane->busy == 0) {
+        if (lane_live(lane) == 0) {
             return lane;
         }
     }
@@ -134,8 +137,8 @@ static void look_later(struct dispatch *d)
 static void place_claim(struct lane *lane, int count)
 {
     struct dispatch *d = lane->dispatch;
-    while (!list_empty(&d->idle) && d->stopping < count) {
-        worker_stop(LIST_FIRST(&d->idle, struct worker, idle_link), false);
+    for (struct worker *idle; d->stopping < count && (idle = idle_spare(d));) {
+        worker_stop(idle, false);
     }
     if (list_empty(&lane->hungry_link)) {
         list_push_back(&d->hungry, &lane->hungry_link);
@@ -163,11 +166,11 @@ void lane_grow(struct lane *lane)
             lane_look(lane, now_us + lane->start_us); // look again: perhaps they are slower today
             break;
         }
-        if (d->workers >= d->options.instances_max) {
+        if (!place_free(lane)) {
             place_claim(lane, wanted(lane) - lane->starting);
             return;
         }
-        worker_start(lane);
+        worker_start(lane, /* ahead */ false);
         list_remove(&lane->hungry_link); // whoever wants another place stands at the end
         if (lane->failures > 0) {
             break; // after failures one at a time
@@ -181,12 +184,16 @@ void lane_grow(struct lane *lane)
 void worker_free_place(struct dispatch *d)
 {
     struct lane *lane = hungriest(d);
-    while (lane && d->workers < d->options.instances_max) {
+    while (lane && places_taken(d) < d->options.instances_max) {
         lane_turn(lane); // takes the place, or is not hungry any more
         lane = hungriest(d);
     }
-    if (lane && !list_empty(&d->idle)) {
+    if (lane && idle_spare(d)) {
         lane_turn(lane);
+    }
+    LIST_EACH(provisioned, &d->provisioned, struct lane, provision_link)
+    {
+        lane_provision(provisioned);
     }
     look_later(d);
 }
@@ -202,7 +209,7 @@ void places_look(struct dispatch *d)
 
 void dispatch_relieve(struct dispatch *d)
 {
-    struct worker *idle = LIST_FIRST(&d->idle, struct worker, idle_link);
+    struct worker *idle = idle_spare(d);
     if (idle) {
         log_notice("memory is short: an idle instance of %s is stopped", idle->lane->key);
         worker_stop(idle, false);
@@ -211,10 +218,11 @@ void dispatch_relieve(struct dispatch *d)
     }
 }
 
-static bool place_owed(struct dispatch *d, struct lane *lane)
+static bool place_owed(struct dispatch *d, const struct worker *worker)
 {
+    struct lane *lane = worker->lane;
     const struct lane *to = d->owed ? starving(d) : NULL;
-    bool owed = to && to != lane;
+    bool owed = to && to != lane && !worker_is_kept(worker);
     if (owed && !list_empty(&lane->hungry_link)) { // not to get it back at once
         list_remove(&lane->hungry_link);
         list_push_back(&d->hungry, &lane->hungry_link);
@@ -247,11 +255,47 @@ void worker_idle(struct worker *worker)
     list_push_back(&d->idle, &worker->idle_link);
     list_remove(&worker->link); // the last used is the first used again, so that others can go
     list_push_front(&lane->workers, &worker->link);
-    if (worker->function != lane->function || place_owed(d, lane)) {
+    if (worker->function != lane->function || place_owed(d, worker) ||
+        worker_rest_us(worker) <= 0) {
         worker_stop(worker, false);
         return;
     }
-    timer_start(d->loop, &worker->timer, d->options.idle_us);
+    timer_start(d->loop, &worker->timer, worker_rest_us(worker));
+}
+
+// Instances that end by themselves, one after the other without an answer in between: the next
+// start waits, longer each time. Those who wait are told why only when no start succeeds; when it
+// is the jobs that kill their instances, the next one in the queue may be a good one.
+static void instance_failed(struct lane *lane, const char *reason, bool at_start)
+{
+    struct dispatch *d = lane->dispatch;
+    int64_t delay_us = BACKOFF_US << (lane->failures < 8 ? lane->failures : 8);
+    delay_us = delay_us < BACKOFF_MAX_US ? delay_us : BACKOFF_MAX_US;
+    delay_us = lane->failures == 0 && !at_start ? 0 : delay_us;
+    lane->failures++;
+    lane->not_before_us = loop_now_us(d->loop) + delay_us;
+    log_warn("function %s: an instance ended: %s; failure %d in a row, next start in %lld ms",
+             lane->key, reason, lane->failures, (long long)delay_us / 1000);
+    if (!at_start || lane->failures < FAILURES_GIVE_UP) {
+        return;
+    }
+    provision_failed(lane, reason);
+    // Whoever is told may submit another job at once: it is not of those that fail here.
+    struct list failed;
+    list_init(&failed);
+    while (!list_empty(&lane->queue)) {
+        struct job *job = LIST_FIRST(&lane->queue, struct job, link);
+        list_remove(&job->link);
+        list_push_back(&failed, &job->link);
+    }
+    lane->queued_sync = lane->queued_async = 0;
+    list_remove(&lane->hungry_link);
+    while (!list_empty(&failed)) {
+        struct job *job = LIST_FIRST(&failed, struct job, link);
+        list_remove(&job->link);
+        job_move(job, JOB_RUNNING);
+        job_fail(d, lane, job, "Runtime.ExitError", reason);
+    }
 }
 
 // ── what the fleet tells ──
@@ -266,11 +310,16 @@ static void on_started(void *ctx, struct instance *instance, enum tier tier, int
     }
     worker->tier = tier;
     worker->init_us = init_us;
-    worker->fresh = true;
+    worker->fresh = !worker->ahead;
+    bool useless = worker->ahead && instance->init_failed && list_empty(&lane->queue);
     lane->warmed = lane->warmed && tier == TIER_WARM; // its template is gone: make it again
     smooth(&lane->start_us, loop_now_us(lane->dispatch->loop) - worker->since_us);
     lane->starting--;
     worker_idle(worker);
+    if (useless && worker->state == WORKER_IDLE) {
+        worker_stop(worker, false);
+        instance_failed(lane, "FUNCTION_ERROR_INIT_FAILURE", /* at_start */ true);
+    }
     lane_turn(lane);
     worker_free_place(lane->dispatch);
 }
@@ -287,7 +336,7 @@ static void worker_next(struct worker *worker)
         lane->busy--;
         worker_idle(worker);
     } else {
-        worker->leaving = worker->leaving || (worker->concurrency > 1 && place_owed(d, lane));
+        worker->leaving = worker->leaving || (worker->concurrency > 1 && place_owed(d, worker));
         worker_watch(worker);
     }
 }
@@ -405,7 +454,13 @@ static void worker_due(struct timer *timer)
     struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
     struct dispatch *d = worker->lane->dispatch;
     switch (worker->state) {
-    case WORKER_IDLE: worker_stop(worker, false); break;
+    case WORKER_IDLE:
+        if (worker_is_kept(worker)) {
+            timer_start(d->loop, &worker->timer, worker_rest_us(worker));
+        } else {
+            worker_stop(worker, false);
+        }
+        break;
     case WORKER_BUSY:
         if (worker->concurrency > 1) {
             job_overdue(worker);
@@ -413,40 +468,6 @@ static void worker_due(struct timer *timer)
         }
         worker->timed_out = true; /* fall through */
     default: d->fleet->ops->kill(d->fleet, worker->instance); break;
-    }
-}
-
-// Instances that end by themselves, one after the other without an answer in between: the next
-// start waits, longer each time. Those who wait are told why only when no start succeeds; when it
-// is the jobs that kill their instances, the next one in the queue may be a good one.
-static void instance_failed(struct lane *lane, const char *reason, bool at_start)
-{
-    struct dispatch *d = lane->dispatch;
-    int64_t delay_us = BACKOFF_US << (lane->failures < 8 ? lane->failures : 8);
-    delay_us = delay_us < BACKOFF_MAX_US ? delay_us : BACKOFF_MAX_US;
-    delay_us = lane->failures == 0 && !at_start ? 0 : delay_us;
-    lane->failures++;
-    lane->not_before_us = loop_now_us(d->loop) + delay_us;
-    log_warn("function %s: an instance ended: %s; failure %d in a row, next start in %lld ms",
-             lane->key, reason, lane->failures, (long long)delay_us / 1000);
-    if (!at_start || lane->failures < FAILURES_GIVE_UP) {
-        return;
-    }
-    // Whoever is told may submit another job at once: it is not of those that fail here.
-    struct list failed;
-    list_init(&failed);
-    while (!list_empty(&lane->queue)) {
-        struct job *job = LIST_FIRST(&lane->queue, struct job, link);
-        list_remove(&job->link);
-        list_push_back(&failed, &job->link);
-    }
-    lane->queued_sync = lane->queued_async = 0;
-    list_remove(&lane->hungry_link);
-    while (!list_empty(&failed)) {
-        struct job *job = LIST_FIRST(&failed, struct job, link);
-        list_remove(&job->link);
-        job_move(job, JOB_RUNNING);
-        job_fail(d, lane, job, "Runtime.ExitError", reason);
     }
 }
 
@@ -460,6 +481,7 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     bool failed = at_start || (first && first->begun && !worker->timed_out && !instance->once);
     count_out(worker);
     d->workers--;
+    d->settling++; // nothing is over while jobs of the batch are neither here nor there
     // Backwards, since each goes to the front of the queue.
     while (!list_empty(&worker->batch)) {
         struct job *job = CONTAINER_OF(worker->batch.prev, struct job, link);
@@ -477,6 +499,7 @@ static void on_ended(void *ctx, struct instance *instance, const char *reason)
     worker_free_place(d);
     lane_turn(lane);
     family_turn(lane);
+    d->settling--;
     drained_check(d);
 }
 

@@ -3,6 +3,7 @@
 #include "store/function.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/provisioned.h"
 
 #include <stdlib.h>
 
@@ -180,6 +181,7 @@ static int delete_two(struct db *db, const char *sql, struct str name, struct st
 int function_qualifier_forget(struct db *db, struct str name, struct str qualifier, struct err *err)
 {
     TRY(function_invoke_delete(db, name, qualifier, err));
+    TRY(provisioned_delete(db, name, qualifier, err));
     TRY(delete_two(db, "DELETE FROM function_url WHERE function = ? AND qualifier = ?", name,
                    qualifier, err));
     TRY(delete_two(db, "DELETE FROM job WHERE function = ? || ':' || ?", name, qualifier, err));
@@ -224,6 +226,7 @@ int function_delete(struct db *db, struct str name, struct err *err)
         "DELETE FROM function_url WHERE function = ?",
         "DELETE FROM function_alias WHERE name = ?",
         "DELETE FROM function_library WHERE name = ?",
+        "DELETE FROM function_provisioned WHERE name = ?",
         "DELETE FROM function_version WHERE name = ?",
         "DELETE FROM function WHERE name = ?",
         "DELETE FROM job WHERE function = ?1 OR function GLOB ?1 || ':*'",

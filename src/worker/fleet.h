@@ -16,6 +16,8 @@ struct instance {
     int pid;    // 0 while it is not known
     // Its jobs may have had effects, so that one whose instance was lost is not run twice.
     bool once;
+    // It has started, but its function could not be loaded: the next job is told why.
+    bool init_failed;
     char end_type[64]; // Lambda's name for the end; "": Runtime.ExitError
 };
 
@@ -39,8 +41,10 @@ struct fleet {
 
 struct fleet_ops {
     void (*listen)(struct fleet *fleet, const struct fleet_events *events);
-    // Starts one; `data` is kept in the instance. A failure is reported by on_ended.
-    struct instance *(*start)(struct fleet *fleet, struct function *function, void *data);
+    // Starts one; `data` is kept in the instance. A failure is reported by on_ended. `provisioned`: it
+    // is started to be there, not for a job.
+    struct instance *(*start)(struct fleet *fleet, struct function *function, bool provisioned,
+                              void *data);
     // Gives an idle instance a batch (jobs linked through job->link by the caller's list, at most
     // WIRE_JOBS_MAX). On failure the instance ends by itself.
     void (*run)(struct fleet *fleet, struct instance *instance, struct list *batch);

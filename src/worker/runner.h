@@ -97,7 +97,8 @@ void runner_spare_begin(struct runner *r); // its function is needed
 struct runner *spare_find(struct runner_fleet *fleet, const struct function *function);
 int spare_count(struct runner_fleet *fleet);
 void spare_make(struct runner_fleet *fleet, struct function *function);
-struct runner *spare_take(struct runner_fleet *fleet, const struct function *function);
+struct runner *spare_take(struct runner_fleet *fleet, const struct function *function,
+                          bool provisioned);
 
 // ---- runner_end.c
 // It is over: whatever is left of the process is killed, and the dispatcher hears of it on the next

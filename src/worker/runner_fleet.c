@@ -26,12 +26,14 @@ static void fleet_listen(struct fleet *fleet, const struct fleet_events *events)
     fleet_of(fleet)->events = *events;
 }
 
-static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
+static struct instance *fleet_start(struct fleet *base, struct function *function, bool provisioned,
+                                    void *data)
 {
     struct runner_fleet *fleet = fleet_of(base);
-    struct runner *r = spare_take(fleet, function);
+    struct runner *r = spare_take(fleet, function, provisioned);
     if (!r) {
         r = runner_new(fleet, function);
+        r->spawn.provisioned = provisioned;
         runner_spawn(r);
     }
     r->base.data = data;

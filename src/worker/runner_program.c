@@ -80,7 +80,7 @@ static void on_answered(void *ctx, struct job *job)
 void runner_spare_begin(struct runner *r)
 {
     CLEAN(buf_done) struct buf config = BUF_INIT(1024 * 1024);
-    templates_config(r->fleet->templates, r->function, &config);
+    templates_config(r->fleet->templates, r->function, &r->spawn, &config);
     runtime_link_begin(r->link, &config);
 }
 

@@ -75,6 +75,7 @@ static void init_give_up(struct runner *r)
     runner_close(r);
     r->spawn.stock = r->waits = false;
     r->init = INIT_FAILED;
+    r->base.init_failed = true;
     timer_start(r->fleet->loop, &r->retry, 0);
 }
 

@@ -48,11 +48,13 @@ void spare_make(struct runner_fleet *fleet, struct function *function)
     timer_start(fleet->loop, &r->limit, templates_idle_us(fleet->templates));
 }
 
-struct runner *spare_take(struct runner_fleet *fleet, const struct function *function)
+struct runner *spare_take(struct runner_fleet *fleet, const struct function *function,
+                          bool provisioned)
 {
     struct runner *r = spare_find(fleet, function);
     if (r) {
         r->spare = false;
+        r->spawn.provisioned = provisioned;
         r->tier = r->waits ? TIER_COOL : TIER_COLD;
         r->asked_us = clock_mono_us();
         runner_limit_start(r);

@@ -70,6 +70,7 @@ static json_t *environment_of(const struct function *f, const struct spawn_ident
         {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory},
         {"AWS_LAMBDA_LOG_GROUP_NAME", group},
         {"AWS_LAMBDA_LOG_STREAM_NAME", stream},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE", who->provisioned ? "provisioned-concurrency" : ""},
         {"AWS_EXECUTION_ENV", execution},
         {"AWS_ACCESS_KEY_ID", who->access_key},
         {"AWS_SECRET_ACCESS_KEY", who->secret_key},

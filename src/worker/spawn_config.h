@@ -22,9 +22,10 @@
 
 struct spawn_identity { // who the instance is on the endpoint; empty strings are left out
     const char *region, *endpoint, *access_key, *secret_key, *session_token;
-    bool stock;   // started ahead of time: ROUSE_STOCK=1
-    bool grouped; // a cgroup bounds its memory
-    bool learn;   // it is to say what libraries it has loaded
+    bool stock;       // started ahead of time: ROUSE_STOCK=1
+    bool provisioned; // AWS_LAMBDA_INITIALIZATION_TYPE
+    bool grouped;     // a cgroup bounds its memory
+    bool learn;       // it is to say what libraries it has loaded
 };
 
 struct runtime_program;

@@ -76,6 +76,7 @@ struct spawn {
     void (*on_spawned)(struct spawn *spawn, int pid, int pid_fd, struct str error);
     struct spawning *pending; // used by the templates
     bool stock;               // it is to wait before it loads its function
+    bool provisioned;         // it is started to be there, not for a job
 };
 
 // Asks for an instance. *ret_fd: the channel, non-blocking. *ret_log_fd: what it writes to its
@@ -84,7 +85,8 @@ MUST_CHECK int templates_spawn(struct templates *templates, struct function *fun
                                struct spawn *spawn, enum tier *ret_tier, int *ret_fd,
                                int *ret_log_fd, struct err *err);
 // What a process of the function that waits is told when it begins (spawn_config.h).
-void templates_config(struct templates *templates, const struct function *f, struct buf *out);
+void templates_config(struct templates *templates, const struct function *f,
+                      const struct spawn *spawn, struct buf *out);
 int64_t templates_idle_us(const struct templates *templates);
 void spawn_cancel(struct spawn *spawn); // safe when nothing is pending
 

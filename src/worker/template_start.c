@@ -226,9 +226,11 @@ static void config_write(const struct templates *owner, const struct function *f
     spawn_config_write(out, f, program, identity);
 }
 
-void templates_config(struct templates *owner, const struct function *f, struct buf *out)
+void templates_config(struct templates *owner, const struct function *f, const struct spawn *spawn,
+                      struct buf *out)
 {
-    config_write(owner, f, NULL, &(struct spawn_identity){0}, out);
+    struct spawn_identity identity = {.provisioned = spawn->provisioned};
+    config_write(owner, f, /* program */ NULL, &identity, out);
 }
 
 int64_t templates_idle_us(const struct templates *owner)
@@ -241,6 +243,7 @@ static int config_file(const struct templates *owner, const struct template_orde
 {
     CLEAN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
     struct spawn_identity identity = {.stock = order->spawn && order->spawn->stock,
+                                      .provisioned = order->spawn && order->spawn->provisioned,
                                       .learn = order->learn};
     if (order->role != WIRE_LIBRARIES) {
         config_write(owner, order->f, order->program, &identity, &text);

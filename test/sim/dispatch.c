@@ -63,6 +63,7 @@ static void plan_make(struct world *w, struct plan *plan, int number)
     plan->concurrency = number > 0 && world_chance(w, 300) ? (int)world_between(w, 2, 8) : 1;
     plan->start_crash = world_chance(w, 300) ? (int)world_between(w, 1, 400) : 0;
     plan->start_hang = world_chance(w, 100) ? 50 : 0;
+    plan->init_fail = world_chance(w, 200) ? (int)world_between(w, 1, 500) : 0;
     plan->idle_death = world_chance(w, 300) ? 100 : 0;
     plan->deaf = world_chance(w, 300) ? 200 : 0;
     plan->run_fail = world_chance(w, 500) ? (int)world_between(w, 1, 600) : 0;
@@ -127,6 +128,12 @@ static void plan_set(struct world *w, struct plan *plan, int64_t reserved,
     alias_set(w, plan);
 }
 
+static void plan_provision(struct world *w, struct plan *plan, int count)
+{
+    plan->provisioned = count;
+    dispatch_provision(w->dispatch, str_of(plan->name), count);
+}
+
 static int64_t reserved_any(struct world *w)
 {
     static const int64_t some[] = {-1, -1, -1, 0, 1, 1, 2, 3};
@@ -166,6 +173,7 @@ static void world_up(struct world *w)
             dispatch_function_set(w->dispatch, w->plans[i].function);
             alias_set(w, &w->plans[i]);
         }
+        dispatch_provision(w->dispatch, str_of(w->plans[i].name), w->plans[i].provisioned);
     }
     struct faults as_before = faults;
     faults = (struct faults){0}; // a server that cannot read its outbox does not start
@@ -356,6 +364,7 @@ static void remove_done(struct store_task *task)
     struct world *w = r->world;
     if (task->rc >= 0) {
         dispatch_function_remove(w->dispatch, str_of(r->plan->name));
+        r->plan->provisioned = 0;
         function_unref(r->plan->function);
         r->plan->function = NULL;
         size_t at = 0;
@@ -502,6 +511,9 @@ static void rest(struct world *w)
             plan_set(w, &w->plans[i], -1, FUNCTION_ACTIVE);
         }
     }
+    for (int i = 0; i < w->plan_count; i++) {
+        plan_provision(w, &w->plans[i], 0);
+    }
     uint64_t turns = 0;
     while (loop_turn(w->loop, 0)) {
         invariants_check(w);
@@ -546,8 +558,10 @@ static void act(struct world *w, bool restarts)
                               : FUNCTION_ACTIVE);
     } else if (what < 89 && there && plan != w->sink) {
         plan_remove(w, plan);
-    } else if (what < 92) {
+    } else if (what < 91) {
         dispatch_relieve(w->dispatch);
+    } else if (what < 92 && plan != w->sink) {
+        plan_provision(w, plan, (int)world_between(w, 0, 3));
     } else if (what < 94 && restarts) {
         drain(w);
     } else if (what < 96 && restarts) {
@@ -608,11 +622,12 @@ int main(void)
     for (seed = 1; seed <= runs; seed++) {
         run(seed, ACTIONS, chance_of(seed), 0, true);
     }
-    // Every single operation of a short run fails once.
+    // Single operations of a short run fail: each of the first ones, later ones less densely.
     uint64_t singles = 0;
     for (seed = 1000; seed < 1000 + (runs + 99) / 100; seed++) {
         do {
-            run(seed, 12, 0, ++fault_at, false);
+            fault_at += 1 + fault_at / 64;
+            run(seed, 12, 0, fault_at, false);
             singles++;
         } while (faults.failed);
         fault_at = 0;

@@ -83,6 +83,7 @@ static void idle_again(struct sim_instance *i)
 static void started(struct sim_instance *i)
 {
     idle_again(i);
+    i->base.init_failed = world_chance(i->fleet->world, i->plan->init_fail);
     i->fleet->events.on_started(i->fleet->events.ctx, &i->base, i->tier, 1000);
 }
 
@@ -256,7 +257,8 @@ static void fleet_listen(struct fleet *fleet, const struct fleet_events *events)
     fleet_of(fleet)->events = *events;
 }
 
-static struct instance *fleet_start(struct fleet *base, struct function *function, void *data)
+static struct instance *fleet_start(struct fleet *base, struct function *function, bool provisioned,
+                                    void *data)
 {
     struct sim_fleet *fleet = fleet_of(base);
     struct world *w = fleet->world;
@@ -274,8 +276,12 @@ static struct instance *fleet_start(struct fleet *base, struct function *functio
     fleet->runtime_up = true;
     list_push_back(&fleet->instances, &i->link);
     fleet->live++;
-    HOLDS(fleet->live <= w->options.instances_max, "%d instances of at most %d", fleet->live,
-          w->options.instances_max);
+    int most = w->options.instances_max;
+    for (int n = 0; n < w->plan_count; n++) {
+        most += w->plans[n].provisioned;
+    }
+    HOLDS(fleet->live <= most, "%d instances of at most %d", fleet->live, most);
+    HOLDS(!provisioned || i->plan->provisioned > 0, "%s has no provisioned ones", function->name);
     HOLDS(function->state == FUNCTION_ACTIVE && function->reserved_concurrency != 0,
           "%s may not be started", function->name);
     int64_t start_us = i->plan->start_us[i->tier];

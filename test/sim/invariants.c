@@ -101,6 +101,23 @@ static void room_check(struct world *w, const struct lane *lane)
           lane->key, (long long)(now_us - plan->room_since_us) / 1000);
 }
 
+// What is provisioned is there or on its way, unless it cannot be.
+static void provision_check(struct world *w, const struct lane *lane)
+{
+    const struct plan *plan = world_plan(w, lane->key);
+    const struct dispatch *d = lane->dispatch;
+    bool may = lane->function && lane->function->state == FUNCTION_ACTIVE &&
+               lane->function->reserved_concurrency != 0 && lane->failures == 0 && d->resumed &&
+               !d->draining && !lane->provision_reason[0];
+    int live = lane->starting + lane->idle + lane->busy;
+    bool looked = timer_running(&lane->wake) && lane->wake.due_us <= loop_now_us(w->loop);
+    HOLDS(lane->provisioned == plan->provisioned, "%s: %d provisioned, not %d", lane->key,
+          lane->provisioned, plan->provisioned);
+    HOLDS(!may || looked || live >= lane_kept(lane) || lane->starting >= w->options.instances_max ||
+              !place_free(lane),
+          "%s: %d instances of %d that are provisioned", lane->key, live, lane->provisioned);
+}
+
 void invariants_check(struct world *w)
 {
     struct dispatch *d = w->dispatch;
@@ -117,6 +134,7 @@ void invariants_check(struct world *w)
         queue_check(lane);
         starving_check(w, lane);
         room_check(w, lane);
+        provision_check(w, lane);
         idle += lane->idle;
         async += (int)lane->queued_async;
         inflight += (int)lane->inflight.count;

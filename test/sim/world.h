@@ -21,7 +21,7 @@ struct plan {
     char name[LANE_MAX];
     int64_t start_us[TIER_COLD + 1];
     int64_t run_min_us, run_max_us;
-    int start_crash, start_hang, run_crash, run_hang, run_fail, deaf, idle_death;
+    int init_fail, start_crash, start_hang, run_crash, run_hang, run_fail, deaf, idle_death;
     bool uneven;     // its runs are short, but for a few
     bool steady;     // it never loses a job: they run in the order in which they came
     bool aliased;    // half of its events come by its alias, "NAME:live"
@@ -30,6 +30,7 @@ struct plan {
     const char *on_success, *on_failure;
 
     struct function *function; // as it is now; NULL: there is none
+    int provisioned;
     // What was seen.
     uint64_t last_id;
     int64_t last_row;
