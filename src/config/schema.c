@@ -240,6 +240,9 @@ static int check(struct walk *walk, struct tree_node *node, const struct schema_
                  bool honoured, struct err *err)
 {
     const struct yaml_node *y = &node->yaml;
+    if (y->kind == YAML_NULL) {
+        return 0; // as if the key were absent, as the Framework has it
+    }
     if (honoured && !row->honoured) {
         note_ignored(walk, node, row);
     }
@@ -253,9 +256,6 @@ static int check(struct walk *walk, struct tree_node *node, const struct schema_
                                     "a fallback",
                                     STR_ARG(y->text), node->unavailable)
                         : 0;
-    }
-    if (y->kind == YAML_NULL) {
-        return 0; // as if the key were absent, as the Framework has it
     }
     if (schema_is_intrinsic(node) && !(row->kinds & O)) {
         if (honoured && (row->kinds & C)) {

@@ -414,6 +414,22 @@ static enum schema_mode mode_of(const struct tree_node *root)
                                       : SCHEMA_ERROR;
 }
 
+// Plugins whose keys are honoured here need no word; the others are named as not honoured.
+static void drop_known_plugins(struct tree *tree, struct tree_node *root)
+{
+    static const char *const known[] = {"serverless-plugin-scripts",
+                                        "serverless-python-requirements"};
+    struct tree_node *plugins = tree_get(root, "plugins");
+    struct tree_node *modules = tree_get(plugins, "modules");
+    for (struct tree_node *n = tree_child(modules ? modules : plugins); n; n = tree_next(n)) {
+        for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+            if (strcmp(read_text(n, ""), known[i]) == 0) {
+                tree_become(n, tree_scalar(tree, n, YAML_NULL, STR("")));
+            }
+        }
+    }
+}
+
 static void resolve_intrinsics(struct serverless *service, struct tree_node *root)
 {
     CLEAN_MEM char *stack = mem_printf("%s-%s", read_text_in(root, "service", ""), service->stage);
@@ -443,6 +459,7 @@ static int read_file_text(struct serverless *service, const struct serverless_op
                                           .param_count = options->param_count};
     TRY(variables_resolve(service->tree, root, &variables, &service->stage, &service->region, err));
     TRY(merge_functions(service->tree, root, err));
+    drop_known_plugins(service->tree, root);
     layers_resolve(service->tree, root);
     resolve_intrinsics(service, root);
     struct schema_notes notes = {0};
