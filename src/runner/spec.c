@@ -17,6 +17,9 @@
 
 static const char *const softmax_words[] = {"auto", "true", "false", NULL};
 static const char *const decode_words[] = {"auto", "yolox", "yolov8", "yolov5", NULL};
+static const char *const pooling_words[] = {"mean", "cls", "last", NULL};
+static const char *const scores_words[] = {"softmax", "sigmoid", "none", NULL};
+static const char *const truth_words[] = {"false", "true", NULL};
 static const char *const resize_words[] = {"none", "shorter", "letterbox", "stretch", NULL};
 static const char *const align_words[] = {"center", "start", NULL};
 static const char *const layout_words[] = {"NCHW", "NHWC", NULL};
@@ -410,10 +413,37 @@ static int key_decode(const struct reader *r, const struct yaml_node *node, stru
     return read_word(r, node, decode_words, &r->spec->decode, err);
 }
 
+static int key_tokenizer(const struct reader *r, const struct yaml_node *node, struct err *err)
+{
+    return read_path(r, node, &r->spec->tokenizer, err);
+}
+
+static int key_length_max(const struct reader *r, const struct yaml_node *node, struct err *err)
+{
+    return read_int(r, node, 4, SPEC_LENGTH_MAX, &r->spec->length_max, err);
+}
+
+static int key_pooling(const struct reader *r, const struct yaml_node *node, struct err *err)
+{
+    return read_word(r, node, pooling_words, &r->spec->pooling, err);
+}
+
+static int key_scores(const struct reader *r, const struct yaml_node *node, struct err *err)
+{
+    return read_word(r, node, scores_words, &r->spec->scores, err);
+}
+
+static int key_normalize(const struct reader *r, const struct yaml_node *node, struct err *err)
+{
+    return read_word(r, node, truth_words, &r->spec->normalize, err);
+}
+
 static const struct key top_keys[] = {
-    {"task", key_task},  {"model", key_model},         {"labels", key_labels},
-    {"topK", key_top_k}, {"softmax", key_softmax},     {"decode", key_decode},
-    {"iou", key_iou},    {"threshold", key_threshold}, {"input", key_input},
+    {"tokenizer", key_tokenizer}, {"maxLength", key_length_max}, {"pooling", key_pooling},
+    {"scores", key_scores},       {"normalize", key_normalize},  {"task", key_task},
+    {"model", key_model},         {"labels", key_labels},        {"topK", key_top_k},
+    {"softmax", key_softmax},     {"decode", key_decode},        {"iou", key_iou},
+    {"threshold", key_threshold}, {"input", key_input},
 };
 
 // ---- entry points ----
@@ -424,7 +454,11 @@ void spec_init(struct spec *spec)
                           .softmax = SOFTMAX_AUTO,
                           .decode = DECODE_AUTO,
                           .threshold = NAN,
-                          .iou = NAN};
+                          .iou = NAN,
+                          .length_max = SPEC_OPEN,
+                          .pooling = SPEC_OPEN,
+                          .scores = SPEC_OPEN,
+                          .normalize = SPEC_OPEN};
     spec->input = (struct spec_input){.resize = SPEC_OPEN,
                                       .resize_shorter = SPEC_OPEN,
                                       .width = SPEC_OPEN,
@@ -446,6 +480,7 @@ void spec_done(struct spec *spec)
     free(spec->name);
     yaml_node_free(spec->root);
     free(spec->model);
+    free(spec->tokenizer);
     for (size_t i = 0; i < spec->label_count; i++) {
         free(spec->labels[i]);
     }

@@ -14,11 +14,14 @@
 #define SPEC_OPEN       (-1)
 #define SPEC_SIDE_MAX   8192 // pixels of a resized picture's side
 #define SPEC_TOP_K_MAX  1000
+#define SPEC_LENGTH_MAX 1000000 // tokens
 #define SPEC_LABELS_MAX 100000
 #define SPEC_FILE_MAX   (4 * 1024 * 1024) // of model.yaml, and of a labels file
 
 // Values of word keys; the words are in spec.c, in the same order (also for those of preprocess.h).
 enum spec_softmax { SOFTMAX_AUTO, SOFTMAX_TRUE, SOFTMAX_FALSE };
+enum spec_pooling { POOLING_MEAN, POOLING_CLS, POOLING_LAST };
+enum spec_scores { SCORES_SOFTMAX, SCORES_SIGMOID, SCORES_NONE };
 enum spec_decode { DECODE_AUTO, DECODE_YOLOX, DECODE_YOLOV8, DECODE_YOLOV5 };
 
 struct spec_input {
@@ -46,6 +49,10 @@ struct spec {
     int softmax, decode; // enums above
     double threshold, iou;
     struct spec_input input;
+    char *tokenizer;     // file in the package; NULL: tokenizer.json or vocab.txt
+    int length_max;      // tokens of a text
+    int pooling, scores; // enums above
+    int normalize;       // embeddings: 1 to length one, 0 as they are
 };
 
 struct spec_preset {

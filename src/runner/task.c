@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "runner/package.h"
 
-static const struct task_ops *const tasks[] = {&task_classify, &task_detect, &task_tensor,
-                                               &task_echo};
+static const struct task_ops *const tasks[] = {
+    &task_classify, &task_detect, &task_text, &task_tokens, &task_embed, &task_tensor, &task_echo};
 
 const struct task_ops *task_find(struct str name)
 {
@@ -19,7 +19,8 @@ const struct task_ops *task_find(struct str name)
 
 const char *task_names(void)
 {
-    return "image-classification, object-detection, tensor or echo";
+    return "image-classification, object-detection, text-classification, token-classification, "
+           "embedding, tensor or echo";
 }
 
 static bool zeros(const struct engine_value *value, struct tensor *ret)

@@ -42,7 +42,8 @@ struct task_ops {
 const struct task_ops *task_find(struct str name); // NULL
 const char *task_names(void);                      // "a, b or c", for messages
 
-extern const struct task_ops task_classify, task_detect, task_tensor, task_echo;
+extern const struct task_ops task_classify, task_detect, task_text, task_tokens, task_embed,
+    task_tensor, task_echo;
 
 // A `warm` for any model: zeros, one where a dimension is not fixed. That such a model fails on
 // them means nothing, and is passed over.
