@@ -50,7 +50,9 @@ static int all(const struct args *args, struct err *err)
     CLEAN(serverless_free_clean) struct serverless *service = NULL;
     TRY(project_find(args, &service, err));
     if (!service || service->function_count == 0) {
-        return err_set(err, ERR_INVALID, "-f NAME is missing: which function?");
+        return err_set(
+            err, ERR_INVALID,
+            "-f NAME is missing: which function? (In a folder with a serverless.yml: all)");
     }
     CLEAN_MEM const char **names = mem_alloc(service->function_count * sizeof *names);
     for (size_t i = 0; i < service->function_count; i++) {

@@ -229,7 +229,9 @@ static int run(const struct args *args, struct err *err)
     TRY(time_of(args, "endTime", "0s", &until_ms, err));
     TRY(project_find(args, &service, err));
     if (!only && (!service || service->function_count == 0)) {
-        return err_set(err, ERR_INVALID, "-f NAME is missing: which function?");
+        return err_set(
+            err, ERR_INVALID,
+            "-f NAME is missing: which function? (In a folder with a serverless.yml: all)");
     }
     clock_iso(until_ms, metrics.until);
     set_rows(&metrics, service, only);
