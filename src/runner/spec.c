@@ -439,11 +439,20 @@ static int key_normalize(const struct reader *r, const struct yaml_node *node, s
 }
 
 static const struct key top_keys[] = {
-    {"tokenizer", key_tokenizer}, {"maxLength", key_length_max}, {"pooling", key_pooling},
-    {"scores", key_scores},       {"normalize", key_normalize},  {"task", key_task},
-    {"model", key_model},         {"labels", key_labels},        {"topK", key_top_k},
-    {"softmax", key_softmax},     {"decode", key_decode},        {"iou", key_iou},
-    {"threshold", key_threshold}, {"input", key_input},
+    {"task", key_task},
+    {"model", key_model},
+    {"labels", key_labels},
+    {"topK", key_top_k},
+    {"softmax", key_softmax},
+    {"decode", key_decode},
+    {"iou", key_iou},
+    {"threshold", key_threshold},
+    {"input", key_input},
+    {"tokenizer", key_tokenizer},
+    {"maxLength", key_length_max},
+    {"scores", key_scores},
+    {"pooling", key_pooling},
+    {"normalize", key_normalize},
 };
 
 // ---- entry points ----
