@@ -76,6 +76,7 @@ static int put_all(struct deploy *deploy, struct err *err)
     TRY(deploy_layers(deploy, err));
     TRY(deploy_functions(deploy, err));
     TRY(deploy_notifications(deploy, err));
+    TRY(deploy_schedules(deploy, err));
     TRY(deploy_http(deploy, err));
     TRY(deploy_prune(deploy, err));
     return deploy_layers_prune(deploy, err);

@@ -109,3 +109,9 @@ MUST_CHECK int deploy_http(struct deploy *deploy, struct err *err);
 // For rouse remove: the service's APIs. URLs go with their functions.
 MUST_CHECK int http_remove(struct remote *remote, const struct serverless *service,
                            struct err *err);
+
+// Rules and schedules of schedule and eventBridge events: set, and those removed that are not wanted any
+// more.
+MUST_CHECK int deploy_schedules(struct deploy *deploy, struct err *err);
+// For rouse remove: those that the state names.
+MUST_CHECK int schedules_remove(struct remote *remote, const json_t *state, struct err *err);

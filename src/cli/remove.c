@@ -87,6 +87,7 @@ static int take_away(const struct serverless *service, struct remote *remote, js
     json_t *one;
     TRY(project_state_get(remote, service, &state, err));
     names_of(service, state, names, buckets);
+    TRY(schedules_remove(remote, state, err));
     TRY(http_remove(remote, service, err));
     json_array_foreach(buckets, i, one)
     {

@@ -220,6 +220,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     serverless_read_package(service->tree, tree_get(node, "package"), &ret->package);
     TRY(layers_read_function(service, provider, node, ret, err));
     TRY(http_read_function(service, provider, node, ret, err));
+    TRY(events_read_function(service, node, ret, err));
     return read_events(service->tree, tree_get(node, "events"), ret, err);
 }
 
@@ -529,6 +530,7 @@ void serverless_free(struct serverless *service)
     }
     layers_free(service);
     http_free(service);
+    events_free(service);
     json_decref(service->statements);
     free(service->ignored);
     free(service->unknown);

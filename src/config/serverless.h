@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/events.h"
 #include "config/http.h"
 
 #include <jansson.h>
@@ -78,6 +79,8 @@ struct serverless_function {
     struct serverless_route *routes; // events: http and httpApi
     size_t route_count;
     struct serverless_url url;
+    struct serverless_event *events; // schedule and eventBridge
+    size_t event_count;
     struct serverless_package package;
 };
 

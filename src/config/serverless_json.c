@@ -125,6 +125,7 @@ static json_t *function_to_json(const struct serverless_function *f)
         json_put(object, "s3", events);
     }
     http_function_to_json(f, object);
+    events_function_to_json(f, object);
     if (f->package.artifact || f->package.pattern_count || f->package.individually_given) {
         json_put(object, "package", package_to_json(&f->package));
     }
