@@ -26,6 +26,108 @@ static void print_value(const char *key, const json_t *value)
     printf("%s%s:%s %s\n", terminal_on(DIM, false), key, terminal_off(false), buf_text(&text));
 }
 
+static void names_add(struct buf *out, const json_t *names)
+{
+    size_t i = 0;
+    json_t *name = NULL;
+    json_array_foreach(names, i, name)
+    {
+        buf_printf(out, "%s" STR_FMT, i ? ", " : "", STR_ARG(json_str(name)));
+    }
+}
+
+static void print_walls(const json_t *walls)
+{
+    const json_t *missing = json_object_get(walls, "missing");
+    CLEAN(buf_done) struct buf text = BUF_INIT(4096);
+    names_add(&text, json_object_get(walls, "standing"));
+    if (json_array_size(missing)) {
+        struct str why = json_str(json_object_get(walls, "why"));
+        buf_add_text(&text, text.size ? "; missing: " : "none; missing: ");
+        names_add(&text, missing);
+        buf_printf(&text, " (" STR_FMT ")", STR_ARG(why));
+    }
+    printf("%swalls:%s %s\n", terminal_on(DIM, false), terminal_off(false), buf_text(&text));
+}
+
+// The columns of the table of functions: a heading, and the member of the server's account.
+static const struct column {
+    const char *heading, *member, *unit;
+} columns[] = {
+    {"NAME", "name", ""},           {"RUNTIME", "runtime", ""},
+    {"STATE", "state", ""},         {"MEMORY", "memoryMb", " MB"},
+    {"TIMEOUT", "timeoutS", " s"},  {"CODE", "codeSize", NULL}, // in human units
+    {"INSTANCES", "instances", ""}, {"WAITING", "queued", ""},
+    {"CALLS", "invocations", ""},   {"ERRORS", "errors", ""},
+};
+
+static void cell_write(const json_t *function, const struct column *column, struct buf *out)
+{
+    const json_t *value = json_object_get(function, column->member);
+    if (json_is_string(value)) {
+        buf_add_str(out, json_str(value));
+    } else if (column->unit) {
+        buf_printf(out, "%lld%s", (long long)json_integer_value(value), column->unit);
+    } else {
+        size_add_human(out, (uint64_t)json_integer_value(value));
+    }
+}
+
+static void print_cell(const char *text, bool is_number, int width, bool last)
+{
+    if (is_number) {
+        printf("%*s%s", width, text, last ? "\n" : "  ");
+    } else {
+        printf("%-*s%s", width, text, last ? "\n" : "  ");
+    }
+}
+
+static void print_row(const json_t *function, const int *widths)
+{
+    for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
+        bool is_number = !json_is_string(json_object_get(function, columns[c].member));
+        CLEAN(buf_done) struct buf cell = BUF_INIT(1024);
+        cell_write(function, &columns[c], &cell);
+        print_cell(buf_text(&cell), is_number, widths[c], c + 1 == ARRAY_SIZE(columns));
+    }
+    struct str reason = json_str(json_object_get(function, "stateReason"));
+    if (reason.size) {
+        printf("  %s" STR_FMT "%s\n", terminal_on(RED, false), STR_ARG(reason),
+               terminal_off(false));
+    }
+}
+
+static void print_table(const json_t *functions)
+{
+    int widths[ARRAY_SIZE(columns)];
+    size_t i = 0;
+    json_t *function = NULL;
+    if (json_array_size(functions) == 0) {
+        printf("%sfunctions:%s none\n", terminal_on(DIM, false), terminal_off(false));
+        return;
+    }
+    for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
+        widths[c] = (int)strlen(columns[c].heading);
+        json_array_foreach(functions, i, function)
+        {
+            CLEAN(buf_done) struct buf cell = BUF_INIT(1024);
+            cell_write(function, &columns[c], &cell);
+            widths[c] = (int)cell.size > widths[c] ? (int)cell.size : widths[c];
+        }
+    }
+    printf("\n%s", terminal_on(DIM, false));
+    for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
+        bool is_number =
+            !json_is_string(json_object_get(json_array_get(functions, 0), columns[c].member));
+        print_cell(columns[c].heading, is_number, widths[c], c + 1 == ARRAY_SIZE(columns));
+    }
+    printf("%s", terminal_off(false));
+    json_array_foreach(functions, i, function)
+    {
+        print_row(function, widths);
+    }
+}
+
 static int print_server(const struct args *args, struct remote *remote, struct err *err)
 {
     CLEAN_JSON json_t *info = NULL;
@@ -39,8 +141,15 @@ static int print_server(const struct args *args, struct remote *remote, struct e
     json_t *value;
     json_object_foreach(info, key, value)
     {
-        print_value(key, value);
+        if (strcmp(key, "walls") == 0) {
+            print_walls(value);
+        } else if (strcmp(key, "store") == 0) {
+            print_value("data", json_object_get(value, "dir"));
+        } else if (strcmp(key, "functions") != 0) {
+            print_value(key, value);
+        }
     }
+    print_table(json_object_get(info, "functions"));
     return 0;
 }
 

@@ -449,12 +449,15 @@ static void counts_add(struct dispatch_counts *sum, const struct lane *lane)
     sum->cold_starts += lane->counts.cold_starts;
 }
 
-struct dispatch_counts dispatch_counts(const struct dispatch *d, struct str key)
+struct dispatch_counts dispatch_counts(const struct dispatch *d, struct str name)
 {
     struct dispatch_counts sum = {0};
-    struct lane *lane = lane_find(d, key);
-    if (lane) {
-        counts_add(&sum, lane);
+    const struct family *family = map_get(&d->families, name);
+    if (family) {
+        LIST_EACH(lane, &family->lanes, struct lane, family_link)
+        {
+            counts_add(&sum, lane);
+        }
     }
     return sum;
 }

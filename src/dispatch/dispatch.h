@@ -81,5 +81,6 @@ struct dispatch_counts {
     uint64_t queued, running, instances, templates;
     uint64_t invocations, errors, throttles, cold_starts;
 };
+// Of a function, all its versions together.
 struct dispatch_counts dispatch_counts(const struct dispatch *dispatch, struct str function_name);
 struct dispatch_counts dispatch_totals(const struct dispatch *dispatch);
