@@ -33,10 +33,10 @@ def exchange(api, method, path, body=None, error_type=None):
     return answer.headers, answer.read()
 
 
-def load(config):
+def load(config, layers):
     """The handler, or None and the document of what was wrong."""
     try:
-        return bootstrap.load_handler(config), None
+        return bootstrap.load_handler(config, layers or ("/opt",), bool(layers)), None
     except bootstrap.InitError as e:
         print(f"[ERROR] {e.args[0]}: {e.args[1]}")
         return None, bootstrap.error_document(*e.args, "")
@@ -67,10 +67,9 @@ def main():
     sys.modules["rouse"] = bootstrap.ROUSE
     bootstrap.logging_setup()
     bootstrap.Process.config = config_of(os.environ)
-    bootstrap.Process.opt = tuple(filter(None, os.environ.pop("ROUSE_LAYERS", "").split(":")))
-    bootstrap.Process.layered = bool(bootstrap.Process.opt)
+    layers = tuple(filter(None, os.environ.pop("ROUSE_LAYERS", "").split(":")))
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    bootstrap.Process.handler, wrong = load(bootstrap.Process.config)
+    bootstrap.Process.handler, wrong = load(bootstrap.Process.config, layers)
     if wrong:
         sys.stdout.flush()
         exchange(api, "POST", "init/error", json.dumps(wrong), wrong["errorType"])
