@@ -93,3 +93,11 @@ def zip_folder(folder):
                 path = os.path.join(base, file)
                 archive.write(path, os.path.relpath(path, folder))
     return out.getvalue()
+
+
+def sanitized():
+    """Do the programs carry a sanitizer, and its memory?"""
+    from conftest import BUILD
+
+    program = (BUILD / "rouse").read_bytes()
+    return b"__asan_" in program or b"__tsan_" in program

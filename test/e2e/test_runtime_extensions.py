@@ -288,7 +288,7 @@ def test_who_lingers_is_ended(server):
                              if f["name"] == function.name)
     retire(function)
     wait_for(lambda: instances() == 0)
-    wait_for(lambda: events(log_of(server, function))[-1]["eventType"] == "SHUTDOWN")
+    wait_for(lambda: any(e["eventType"] == "SHUTDOWN" for e in events(log_of(server, function))))
     assert ("bye", None) not in said(log_of(server, function)) and pid > 0
 
 

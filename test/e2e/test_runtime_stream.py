@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import zip_of
 from runtime_programs import BOOTSTRAP
-from runtime_support import deploy, executable, wait_for
+from runtime_support import deploy, executable, sanitized, wait_for
 from test_lambda_invoke import get
 
 LIMIT = 200 * 1024 * 1024
@@ -195,7 +195,7 @@ def test_a_slow_reader_holds_the_function_back(server, streaming):
     for event in events:
         got += len(event.get("PayloadChunk", {}).get("Payload", b""))
     assert got == size and event["InvokeComplete"] == {}
-    assert rss_mb(server.process.pid) < before + 24, "what was not read was kept"
+    assert rss_mb(server.process.pid) < before + 24 or sanitized(), "what was not read was kept"
 
 
 def test_who_leaves_does_not_stop_the_function(server, streaming):
