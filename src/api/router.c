@@ -3,10 +3,12 @@
 // does. The first stop of every request in api/.
 #include "api/api.h"
 #include "api/inference.h"
+#include "api/openai.h"
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/rpc.h"
 #include "api/runtime.h"
+#include "api/sagemaker.h"
 #include "base/mem.h"
 #include "format/uri.h"
 
@@ -87,6 +89,18 @@ static void refused_end(struct http_request *req)
     (void)req;
 }
 
+// What clients of models ask, signed or not: OpenAI's and SageMaker's.
+static const struct http_handler *model_route(struct http_request *req, struct api *api,
+                                              struct str service)
+{
+    bool sagemaker = str_eq(service, STR("sagemaker"));
+    if (service.size && !sagemaker && !str_eq(service, STR("lambda"))) {
+        return NULL;
+    }
+    const struct http_handler *handler = openai_route(req, api);
+    return handler ? handler : sagemaker_route(req, api, sagemaker);
+}
+
 static const struct http_handler refused = {.on_end = refused_end};
 
 // Services of AWS that speak XML; the others speak JSON.
@@ -148,6 +162,8 @@ const struct http_handler *api_route(struct http_request *req, void *ctx)
     }
     if (str_eq(service, STR("s3"))) {
         handler = s3_route(req, api);
+    } else if ((handler = model_route(req, api, service))) {
+        return handler;
     } else if (is_admin(req->path)) {
         handler = admin_route(req, api);
     } else if (str_eq(service, STR("apigateway")) ||

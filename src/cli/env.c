@@ -3,6 +3,7 @@
 //
 //     eval "$(rouse env)"
 #include "cli/remote.h"
+#include "format/bearer.h"
 #include "format/json.h"
 #include "base/mem.h"
 
@@ -10,6 +11,7 @@ static const struct option options[] = {
     {"data", 0, "DIR", "the server's data folder"},
     {"endpoint-url", 0, "URL", "another address than the server left there"},
     {"region", 'r', "REGION", "region"},
+    {"openai", 0, NULL, "also OPENAI_BASE_URL and OPENAI_API_KEY, for embedding functions"},
     {"json", 0, NULL, "print JSON"},
 };
 
@@ -31,16 +33,24 @@ static int run(const struct args *args, struct err *err)
 {
     CLEAN(remote_done) struct remote remote = {0};
     TRY(remote_find_local(args, &remote, err));
+    char key[BEARER_KEY_SIZE];
+    bearer_key(str_of(remote.secret), key);
+    CLEAN_MEM char *openai = mem_printf("%s/v1", remote.endpoint);
     const struct {
         const char *name, *value;
     } rows[] = {
-        {"AWS_ENDPOINT_URL", remote.endpoint},    {"AWS_ACCESS_KEY_ID", remote.access_key},
-        {"AWS_SECRET_ACCESS_KEY", remote.secret}, {"AWS_REGION", remote.region},
+        {"AWS_ENDPOINT_URL", remote.endpoint},
+        {"AWS_ACCESS_KEY_ID", remote.access_key},
+        {"AWS_SECRET_ACCESS_KEY", remote.secret},
+        {"AWS_REGION", remote.region},
         {"AWS_DEFAULT_REGION", remote.region},
+        {"OPENAI_BASE_URL", openai},
+        {"OPENAI_API_KEY", key},
     };
     CLEAN(buf_done) struct buf text = BUF_INIT(64 * 1024);
     CLEAN_JSON json_t *object = json_object();
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    size_t count = ARRAY_SIZE(rows) - (args_has(args, "openai") ? 0 : 2);
+    for (size_t i = 0; i < count; i++) {
         add_export(&text, rows[i].name, rows[i].value);
         json_put_str(object, rows[i].name, str_of(rows[i].value));
     }

@@ -3,15 +3,19 @@
 numpy and the reference tokenizer say."""
 
 import base64
+import hmac
 import json
 import pathlib
+import subprocess
+import urllib.error
+import urllib.request
 import uuid
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from conftest import zip_of
+from conftest import BUILD, zip_of
 
 tokenizers = pytest.importorskip("tokenizers")
 import text_support  # noqa: E402 (it wants the reference, too)
@@ -174,3 +178,88 @@ def test_bad_requests_are_named(server, make, reference, payload, message):
     document, error = invoke(server, make.embedder, payload)
     assert error == "Unhandled"
     assert document["errorType"] == "InvalidRequest" and message in document["errorMessage"]
+
+
+# ---- OpenAI's client, and SageMaker's ----
+
+@pytest.fixture(scope="module")
+def embedder(make, reference):
+    return make("embedding", table_of(reference, 8))
+
+
+def inference_key(server):
+    """What `rouse env --openai` prints, as it is documented."""
+    digest = hmac.new(server.secret_key.encode(), b"rouse: run models", "sha256")
+    return "rouse-" + digest.hexdigest()[:40]
+
+
+def test_rouse_env_has_the_key(server):
+    done = subprocess.run([BUILD / "rouse", "env", "--openai", "--json", "--data", server.data],
+                          capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert printed["OPENAI_API_KEY"] == inference_key(server)
+    assert printed["OPENAI_BASE_URL"] == server.url + "/v1"
+
+
+def test_the_openai_client(server, embedder, reference):
+    openai = pytest.importorskip("openai")
+    client = openai.OpenAI(base_url=server.url + "/v1", api_key=inference_key(server), max_retries=0)
+    texts = ["a model", "weights of the function"]
+    direct, _ = invoke(server, embedder, {"inputs": texts})
+    for format_ in ("float", "base64", None):
+        options = {"encoding_format": format_} if format_ else {}
+        got = client.embeddings.create(model=embedder, input=texts, **options)
+        vectors = [d.embedding if not isinstance(d.embedding, str)
+                   else np.frombuffer(base64.b64decode(d.embedding), "<f4") for d in got.data]
+        np.testing.assert_allclose(vectors, direct["embeddings"], atol=1e-5)
+        assert [d.index for d in got.data] == [0, 1] and got.model == embedder
+        assert got.usage.prompt_tokens == sum(len(reference.encode(t).ids) for t in texts)
+    ids = client.embeddings.create(model=embedder, input=reference.encode(texts[0]).ids)
+    np.testing.assert_allclose(ids.data[0].embedding, direct["embeddings"][0], atol=1e-5)
+    with pytest.raises(openai.NotFoundError, match="does not exist") as caught:
+        client.embeddings.create(model="nothing", input="a")
+    assert caught.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError, match="a list must be of 1"):
+        client.embeddings.create(model=embedder, input=[])
+    with pytest.raises(openai.BadRequestError, match="dimensions"):
+        client.embeddings.create(model=embedder, input="a", dimensions=4)
+    for key in ("rouse-" + "0" * 40, server.secret_key, "sk-x"):
+        stranger = openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0)
+        with pytest.raises(openai.AuthenticationError):
+            stranger.embeddings.create(model=embedder, input="a")
+
+
+def test_sagemakers_client(server, embedder):
+    client = server.client("sagemaker-runtime")
+    got = client.invoke_endpoint(EndpointName=embedder, ContentType="application/json",
+                                 Body=json.dumps({"text": "a model"}))
+    direct, _ = invoke(server, embedder, {"text": "a model"})
+    assert json.loads(got["Body"].read()) == direct
+    assert got["ContentType"] == "application/json"
+    assert got["InvokedProductionVariant"] == "AllTraffic"
+    with pytest.raises(client.exceptions.ModelError) as caught:
+        client.invoke_endpoint(EndpointName=embedder, Body=b'{"inputs": []}')
+    assert caught.value.response["OriginalStatusCode"] == 400
+    assert "a list must be of" in caught.value.response["OriginalMessage"]
+    with pytest.raises(client.exceptions.ValidationError):
+        client.invoke_endpoint(EndpointName="nothing", Body=b"{}")
+
+
+def test_a_sagemaker_container(server, embedder):
+    def ask(path, body=None, **headers):
+        request = urllib.request.Request(server.url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    key = {"Authorization": "Bearer " + inference_key(server)}
+    assert ask("/ping")[0] == 200
+    assert ask("/invocations", b'{"text": "a"}')[0] == 403
+    status, body = ask("/invocations", b'{"text": "a"}', **key,
+                       **{"X-Amzn-SageMaker-Target-Model": embedder})
+    assert status == 200 and len(json.loads(body)["embedding"]) == 8
+    assert ask(f"/endpoints/{embedder}/invocations", b'{"text": "a"}', **key)[0] == 200
+    status, body = ask("/invocations", b"{}", **key, **{"X-Amzn-SageMaker-Target-Model": "nothing"})
+    assert status in (400, 404) and b"does not exist" in body
