@@ -6,6 +6,7 @@ import json
 import urllib.parse
 import uuid
 
+import boto3
 import pytest
 
 from conftest import zip_of
@@ -182,6 +183,45 @@ def test_deleting_versions(lam, name):
     lam.delete_function(FunctionName=name)
     assert fails(lam.get_alias, FunctionName=name, Name="live")[0] == "ResourceNotFoundException"
     assert fails(lam.invoke, FunctionName=name, Qualifier="live")[0] == "ResourceNotFoundException"
+
+
+def test_roles_may_what_their_statements_say(server, lam, name):
+    """Actions have AWS's names; what is asked of a qualifier is asked of the qualified ARN."""
+    iam, role = server.client("iam"), "r-" + uuid.uuid4().hex[:8]
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}))
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps({"Statement": [
+        {"Effect": "Allow", "Action": ["lambda:GetAlias", "lambda:ListAliases"], "Resource": arn(name)},
+        {"Effect": "Allow", "Action": ["lambda:InvokeFunction",
+                                       "lambda:GetProvisionedConcurrencyConfig"],
+         "Resource": arn(name, "live")}]}))
+    keys = server.client("sts").assume_role(RoleArn=f"arn:aws:iam::000000000000:role/{role}",
+                                            RoleSessionName="session")["Credentials"]
+    its = boto3.client("lambda", endpoint_url=server.url, region_name="us-east-1",
+                       aws_access_key_id=keys["AccessKeyId"],
+                       aws_secret_access_key=keys["SecretAccessKey"],
+                       aws_session_token=keys["SessionToken"])
+    assert its.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == "1"
+    assert len(its.list_aliases(FunctionName=name)["Aliases"]) == 1
+    assert answer(its, f"{name}:live")[0] == "1"
+    assert fails(its.get_provisioned_concurrency_config, FunctionName=name, Qualifier="live")[0] == (
+        "ProvisionedConcurrencyConfigNotFoundException")
+    version = {"FunctionName": name, "FunctionVersion": "1", "Name": "x"}
+    for call, action, more in (
+            (its.create_alias, "CreateAlias", version), (its.update_alias, "UpdateAlias", version),
+            (its.delete_alias, "DeleteAlias", {"FunctionName": name, "Name": "live"}),
+            (its.invoke, "InvokeFunction", {"FunctionName": name}),
+            (its.invoke, "InvokeFunction", {"FunctionName": name, "Qualifier": "2"}),
+            (its.put_provisioned_concurrency_config, "PutProvisionedConcurrencyConfig",
+             {"FunctionName": name, "Qualifier": "live", "ProvisionedConcurrentExecutions": 1}),
+            (its.list_provisioned_concurrency_configs, "ListProvisionedConcurrencyConfigs",
+             {"FunctionName": name}),
+            (its.delete_provisioned_concurrency_config, "DeleteProvisionedConcurrencyConfig",
+             {"FunctionName": name, "Qualifier": "live"})):
+        code, status, message = fails(call, **more)
+        assert (code, status) == ("AccessDeniedException", 403) and f"lambda:{action} " in message
+    assert lam.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == "1"
 
 
 def test_streams_and_urls_by_alias(server, lam, name):
