@@ -4,6 +4,7 @@
 #include "api/inference.h"
 #include "api/authorize.h"
 #include "api/lambda.h"
+#include "api/model_call.h"
 #include "api/reply.h"
 #include "api/tensor_binary.h"
 #include "base/mem.h"
@@ -400,7 +401,8 @@ const struct http_handler *inference_route(struct http_request *req, struct api 
     path_read(in, req->path);
     req->data = in;
     struct err err = {0};
-    if (auth_headers(api, req, AUTH_STYLE_JSON, &in->auth, &err) < 0) {
+    if (!model_call_bearer(api, req, &in->auth) &&
+        auth_headers(api, req, AUTH_STYLE_JSON, &in->auth, &err) < 0) {
         fail(in, &err);
     }
     return &handler;

@@ -8,8 +8,8 @@
 //     POST /v2/models/NAME[/versions/V]/infer
 //     POST /v2/repository/index
 //
-// Errors are {"error": "…"}. The protocol has no signatures: without --insecure, requests are to be
-// signed as Lambda's are (service "lambda", permission lambda:InvokeFunction).
+// Errors are {"error": "…"}. The protocol has no signatures: without --insecure, requests have the
+// bearer key (format/bearer.h), or are signed as Lambda's are (permission lambda:InvokeFunction).
 #pragma once
 
 #include "api/api.h"

@@ -29,7 +29,7 @@ static void fail(struct model_call *call, const struct err *err)
 
 // ── who asks ──
 
-static bool has_bearer_key(const struct api *api, const struct http_request *req)
+bool model_call_bearer(const struct api *api, const struct http_request *req, struct auth *ret)
 {
     struct str value = http_request_header(req, "Authorization");
     char key[BEARER_KEY_SIZE];
@@ -37,13 +37,16 @@ static bool has_bearer_key(const struct api *api, const struct http_request *req
         return false;
     }
     bearer_key(str_of(api->secret_key), key);
-    return sigv4_same(str_trim(str_skip(value, strlen("Bearer "))), str_of(key));
+    if (!sigv4_same(str_trim(str_skip(value, strlen("Bearer "))), str_of(key))) {
+        return false;
+    }
+    *ret = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .unchecked = true};
+    return true;
 }
 
 static int identify(struct model_call *call, struct err *err)
 {
-    if (has_bearer_key(call->api, call->req)) {
-        call->auth = (struct auth){.payload = AUTH_PAYLOAD_UNSIGNED, .unchecked = true};
+    if (model_call_bearer(call->api, call->req, &call->auth)) {
         return 0;
     }
     return auth_headers(call->api, call->req, AUTH_STYLE_JSON, &call->auth, err);

@@ -34,5 +34,8 @@ struct model_call {
     int refs;
 };
 
+// Whether the request has the key; *ret is then whoever has it.
+bool model_call_bearer(const struct api *api, const struct http_request *req, struct auth *ret);
+
 const struct http_handler *model_call_route(struct http_request *req, struct api *api,
                                             const struct model_protocol *protocol);
