@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t clock_mono_us(void); // microseconds of CLOCK_MONOTONIC
-int64_t clock_wall_ms(void); // milliseconds since 1970, UTC
+int64_t clock_mono_us(void);   // microseconds of CLOCK_MONOTONIC
+int64_t clock_thread_us(void); // microseconds that this thread has computed
+int64_t clock_wall_ms(void);   // milliseconds since 1970, UTC
 
 #define CLOCK_TEXT_MAX 40
 // "2026-01-02T03:04:05.678Z"

@@ -71,12 +71,18 @@ static int check_input(const struct engine_value *want, const struct tensor *got
     return 0;
 }
 
-int model_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
-              struct err *err)
+int model_check(const struct model *model, const struct tensor *inputs, struct err *err)
 {
     for (size_t i = 0; i < model->input_count; i++) {
         TRY(check_input(&model->inputs[i], &inputs[i], err));
     }
+    return 0;
+}
+
+int model_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
+              struct err *err)
+{
+    TRY(model_check(model, inputs, err));
     return model->ops->run(model, inputs, outputs, err);
 }
 
@@ -87,6 +93,15 @@ int engine_prepare(struct engine *engine, const char *path, const char *to, stru
                        engine->ops->name);
     }
     return engine->ops->prepare(engine, path, to, err);
+}
+
+int engine_simplify(struct engine *engine, const char *path, const char *to, struct err *err)
+{
+    if (!engine->ops->simplify) {
+        return err_set(err, ERR_UNSUPPORTED, "the engine \"%s\" simplifies nothing",
+                       engine->ops->name);
+    }
+    return engine->ops->simplify(engine, path, to, err);
 }
 
 void engine_value_done(struct engine_value *value)

@@ -57,6 +57,8 @@ struct engine_ops {
                struct err *err);
     // Writes `to`, which engine_load then maps. NULL: the engine has nothing to prepare.
     int (*prepare)(struct engine *engine, const char *path, const char *to, struct err *err);
+    // Writes `to`, a model of the same format. NULL: it cannot.
+    int (*simplify)(struct engine *engine, const char *path, const char *to, struct err *err);
 };
 
 // ERR_UNAVAILABLE when its library is not there; ERR_NOT_FOUND for an unknown name.
@@ -76,8 +78,16 @@ void model_clean(struct model **model);
 MUST_CHECK int model_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
                          struct err *err);
 
+// Whether these inputs fit, as model_run does.
+MUST_CHECK int model_check(const struct model *model, const struct tensor *inputs, struct err *err);
+
 MUST_CHECK int engine_prepare(struct engine *engine, const char *path, const char *to,
                               struct err *err);
+
+// The same model in one file, with constants computed and with what standard operators there are
+// merged (a normalization into the convolution before it, …). Answers differ by rounding only.
+MUST_CHECK int engine_simplify(struct engine *engine, const char *path, const char *to,
+                               struct err *err);
 
 void engine_value_done(struct engine_value *value);
 

@@ -215,3 +215,13 @@ void tensor_floats(const struct tensor *tensor, size_t first, size_t count, floa
         ret[i] = (float)tensor_get(tensor, first + i);
     }
 }
+
+size_t tensor_largest(const struct tensor *tensor)
+{
+    size_t size = tensor_type_size(tensor->type), best = 0;
+    size_t count = size && tensor->type != TENSOR_STRING ? tensor->size / size : 0;
+    for (size_t i = 1; i < count; i++) {
+        best = tensor_get(tensor, i) > tensor_get(tensor, best) ? i : best;
+    }
+    return best;
+}

@@ -64,3 +64,5 @@ double tensor_get(const struct tensor *tensor, size_t index);
 void tensor_set(struct tensor *tensor, size_t index, double value);
 // `count` elements from `first` on, as floats.
 void tensor_floats(const struct tensor *tensor, size_t first, size_t count, float *ret);
+// The index of the largest element of a number type, the first of equals; 0 when there is none.
+size_t tensor_largest(const struct tensor *tensor);

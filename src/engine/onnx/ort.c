@@ -271,4 +271,5 @@ const struct engine_ops engine_onnx = {
     .free = ort_unload,
     .run = ort_run,
     .prepare = ort_prepare,
+    .simplify = ort_simplify,
 };

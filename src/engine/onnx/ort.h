@@ -33,3 +33,4 @@ void ort_unload(struct model *model);
 int ort_run(struct model *model, const struct tensor *inputs, struct tensor *outputs,
             struct err *err);
 int ort_prepare(struct engine *engine, const char *path, const char *to, struct err *err);
+int ort_simplify(struct engine *engine, const char *path, const char *to, struct err *err);

@@ -25,7 +25,7 @@ enum { ORT_LOG_ERROR = 3, ORT_LOG_FATAL = 4 };
 enum { ORT_TYPE_TENSOR = 1 };
 enum { ORT_ALLOCATOR_DEVICE = 0, ORT_MEMORY_DEFAULT = 0 };
 enum { ORT_EXECUTION_SEQUENTIAL = 0 };
-enum { ORT_OPTIMIZE_ALL = 99 };
+enum { ORT_OPTIMIZE_BASIC = 1, ORT_OPTIMIZE_ALL = 99 };
 
 typedef struct ort_status *ort_rc;
 

@@ -363,24 +363,46 @@ int ort_run(struct model *model, const struct tensor *inputs, struct tensor *out
 
 // ---- preparing ----
 
-static int save(const struct ort *ort, struct ort_session_options *options, const char *path,
-                const char *to, struct err *err)
+// Another form of the model: ONNX Runtime's own, fully optimised for this processor, or ONNX with
+// nothing in it but standard operators.
+struct form {
+    const char *name; // as the library calls it
+    int level;
+    const char *failure;
+};
+
+static int save(const struct ort *ort, struct ort_session_options *options, const struct form *form,
+                const char *path, const char *to, struct err *err)
 {
+    ORT_TRY(ort->api.SetSessionGraphOptimizationLevel(options, form->level));
     ORT_TRY(ort->api.SetOptimizedModelFilePath(options, to));
-    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.save_model_format", "ORT"));
+    ORT_TRY(ort->api.AddSessionConfigEntry(options, "session.save_model_format", form->name));
     struct ort_session *session = NULL;
     TRY(ort_check(ort, ort->api.CreateSession(ort->env, path, options, &session), ERR_INVALID,
-                  "the model cannot be prepared", err));
+                  form->failure, err));
     ort->api.ReleaseSession(session);
     return 0;
 }
 
-int ort_prepare(struct engine *engine, const char *path, const char *to, struct err *err)
+static int save_as(struct engine *engine, const struct form *form, const char *path, const char *to,
+                   struct err *err)
 {
     const struct ort *ort = CONTAINER_OF(engine, struct ort, engine);
     struct ort_session_options *options = NULL;
     TRY(ort_options(ort, 1, &options, err));
-    int rc = save(ort, options, path, to, err);
+    int rc = save(ort, options, form, path, to, err);
     ort->api.ReleaseSessionOptions(options);
     return rc;
+}
+
+int ort_prepare(struct engine *engine, const char *path, const char *to, struct err *err)
+{
+    static const struct form form = {"ORT", ORT_OPTIMIZE_ALL, "the model cannot be prepared"};
+    return save_as(engine, &form, path, to, err);
+}
+
+int ort_simplify(struct engine *engine, const char *path, const char *to, struct err *err)
+{
+    static const struct form form = {"ONNX", ORT_OPTIMIZE_BASIC, "the model cannot be loaded"};
+    return save_as(engine, &form, path, to, err);
 }
