@@ -1,62 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse model inspect: what is in a model file. The runner, which has the engine, looks; this lays out what
-// it found for people.
+// it found for people. The other words of `rouse model` have files of their own.
 #include "cli/model.h"
 #include "cli/cli.h"
 #include "base/mem.h"
 #include "config/quantity.h"
 #include "format/json.h"
-#include "runtime/runtime.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define REPORT_MAX (16 * 1024 * 1024)
-
-extern char **environ;
 
 static const struct option options[] = {
-    {"labels", 0, "N", "how many classes there are, when known"},
+    {"labels", 0, "N", "inspect: how many classes there are, when known"},
+    MODEL_QUANTIZE_OPTIONS,
     {"json", 0, NULL, "print JSON"},
 };
-
-static int start(char *const argv[], int out, pid_t *ret_pid, struct err *err)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    int errnum = posix_spawn(ret_pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return errnum ? err_errno(err, ERR_UNAVAILABLE, errnum, "%s", argv[0]) : 0;
-}
-
-// The runner's standard output; its standard error goes where ours goes.
-static int run_runner(char *const argv[], struct buf *out, int *ret_status, struct err *err)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        return err_errno(err, ERR_IO, errno, "pipe");
-    }
-    CLEAN_FD int from = ends[0];
-    pid_t pid = 0;
-    int rc = start(argv, ends[1], &pid, err);
-    close(ends[1]);
-    TRY(rc);
-    for (char piece[16 * 1024];;) {
-        ssize_t got = read(from, piece, sizeof piece);
-        if (got == 0 || (got < 0 && errno != EINTR)) {
-            break;
-        }
-        buf_add(out, piece, got > 0 ? (size_t)got : 0);
-    }
-    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR) {
-    }
-    return 0;
-}
 
 // ---- for people
 
@@ -103,7 +60,7 @@ static void print_values(const char *title, const json_t *values)
 }
 
 // {"Relu": 3, "Conv": 2} as "Relu 3, Conv 2".
-static void add_pairs(struct buf *out, const json_t *object)
+void model_add_pairs(struct buf *out, const json_t *object)
 {
     const char *key;
     json_t *value;
@@ -144,13 +101,13 @@ static void print_member(const char *key, const json_t *value)
         }
         return;
     }
-    CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
+    CLEAN(buf_done) struct buf text = BUF_INIT(MODEL_REPORT_MAX);
     bool bytes =
         (strcmp(key, "size") == 0 || strcmp(key, "weight_bytes") == 0) && json_is_integer(value);
     if (bytes) {
         size_add_human(&text, (uint64_t)json_integer_value(value));
     } else if (json_is_object(value)) {
-        add_pairs(&text, value);
+        model_add_pairs(&text, value);
     } else if (json_is_string(value)) {
         buf_add_str(&text, json_str(value));
     } else {
@@ -184,32 +141,14 @@ int model_inspect(const char *file, const char *labels, json_t **ret, struct err
     if (stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
         return err_set(err, ERR_NOT_FOUND, "there is no file %s", file);
     }
-    CLEAN_MEM char *runner = NULL;
-    TRY(runner_path(&runner, err));
-    const char *argv[] = {runner, "inspect", file, labels ? "--labels" : NULL, labels, NULL};
-    CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
-    CLEAN_JSON json_t *report = NULL;
-    int status = 0;
-    TRY(run_runner((char *const *)(uintptr_t)argv, &text, &status, err));
-    if (json_parse_object(buf_str(&text), &report, NULL) < 0) {
-        return err_set(err, ERR_INVALID,
-                       "%s cannot be read as a model (rouse-runner ended with "
-                       "status %d)",
-                       file, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-    }
-    struct str wrong = json_str(json_object_get(report, "error"));
-    if (wrong.size || status != 0) {
-        return err_set(err, ERR_INVALID, "%s: " STR_FMT, file,
-                       STR_ARG(wrong.size ? wrong : buf_str(&text)));
-    }
-    *ret = MOVE(report);
-    return 0;
+    const char *argv[] = {"inspect", file, labels ? "--labels" : NULL, labels, NULL};
+    return model_run_runner(argv, file, ret, err);
 }
 
-static int inspect(const struct args *args, const char *file, struct err *err)
+static int inspect(const struct args *args, struct err *err)
 {
     CLEAN_JSON json_t *report = NULL;
-    TRY(model_inspect(file, args_get(args, "labels"), &report, err));
+    TRY(model_inspect(args->rest[1], args_get(args, "labels"), &report, err));
     if (args_has(args, "json")) {
         cli_print_json(report);
     } else {
@@ -218,31 +157,53 @@ static int inspect(const struct args *args, const char *file, struct err *err)
     return 0;
 }
 
+static const struct {
+    const char *name, *usage;
+    size_t arguments; // its own name included
+    int (*run)(const struct args *args, struct err *err);
+} words[] = {
+    {"inspect", "FILE", 2, inspect},
+    {"quantize", "IN.onnx OUT.onnx", 3, model_quantize},
+};
+
 static int run(const struct args *args, struct err *err)
 {
-    if (strcmp(args->rest[0], "inspect") != 0) {
-        static const char *const words[] = {"inspect"};
-        const char *meant = nearest_word(str_of(args->rest[0]), words, 1);
-        return err_set(err, ERR_INVALID, "there is no \"rouse model %s\"%s", args->rest[0],
-                       meant ? ", did you mean \"inspect\"?"
-                             : "; there is rouse model inspect FILE");
+    const char *names[ARRAY_SIZE(words)];
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        names[i] = words[i].name;
+        if (strcmp(args->rest[0], words[i].name) != 0) {
+            continue;
+        }
+        if (args->rest_count != words[i].arguments) {
+            bool few = args->rest_count < words[i].arguments;
+            return err_set(err, ERR_INVALID, "%s: rouse model %s %s",
+                           few ? "something is missing" : "one too many", words[i].name,
+                           words[i].usage);
+        }
+        return words[i].run(args, err);
     }
-    if (args->rest_count < 2) {
-        return err_set(err, ERR_INVALID, "rouse model inspect FILE: which file?");
-    }
-    return inspect(args, args->rest[1], err);
+    const char *meant = nearest_word(str_of(args->rest[0]), names, ARRAY_SIZE(names));
+    return err_set(err, ERR_INVALID, "there is no \"rouse model %s\"%s%s%s", args->rest[0],
+                   meant ? ", did you mean \"" : "; see rouse model --help", meant ? meant : "",
+                   meant ? "\"?" : "");
 }
 
 const struct verb verb_model = {
     .name = "model",
-    .usage = "inspect FILE",
-    .summary = "say what is in a model file",
-    .details = "Its inputs and outputs, opset and size, what Rouse guesses of it and why, and a "
-               "model.yaml to start from.",
-    .words = "inspect",
+    .usage = "inspect FILE | quantize IN.onnx OUT.onnx",
+    .summary = "say what is in a model file, or make it smaller and faster",
+    .details =
+        "inspect: its inputs and outputs, opset and size, what Rouse guesses of it and why, and a "
+        "model.yaml to start from.\n"
+        "quantize: computes with bytes (int8) where that is faster here and keeps the answers. "
+        "Pictures or payloads to calibrate with come from a folder; where it holds a labels.tsv "
+        "(name, tab, class index) right answers are counted, else what the two models agree on. "
+        "How pictures become inputs is read from model.yaml, as in a package. When float is best, "
+        "nothing is written and the exit status is 7. See docs/quantize.md.",
+    .words = "inspect quantize",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 1,
-    .most = 2,
+    .most = 3,
     .run = run,
 };

@@ -72,6 +72,60 @@ static void find_producer(struct package *p)
     }
 }
 
+// The folder and the name in it. The caller frees the folder.
+static const char *split_path(const char *path, char **ret_folder)
+{
+    const char *slash = strrchr(path, '/');
+    *ret_folder = slash ? mem_dup_n(path, (size_t)(slash - path) + (slash == path)) : mem_dup(".");
+    return slash ? slash + 1 : path;
+}
+
+static int read_spec_of_model(struct package *p, const char *file, const char *yaml,
+                              struct err *err)
+{
+    if (yaml) {
+        CLEAN_MEM char *folder = NULL;
+        const char *name = split_path(yaml, &folder);
+        return spec_read(&p->spec, folder, name, err);
+    }
+    CLEAN_MEM char *beside = mem_printf("%s/" PACKAGE_HANDLER, p->folder);
+    if (access(beside, F_OK) != 0) {
+        return 0;
+    }
+    TRY(spec_read(&p->spec, p->folder, PACKAGE_HANDLER, err));
+    if (p->spec.model && strcmp(p->spec.model, file) != 0) { // it is of another
+        spec_done(&p->spec);
+    }
+    return 0;
+}
+
+int package_of_model(const char *model, const char *yaml, struct package **ret, struct err *err)
+{
+    struct package *p = NEW(struct package);
+    const char *file = split_path(model, &p->folder);
+    p->function = mem_dup("");
+    p->model_path = mem_dup(model);
+    spec_init(&p->spec);
+    int rc = read_spec_of_model(p, file, yaml, err);
+    if (rc < 0) {
+        package_free(p);
+        return rc;
+    }
+    p->task = p->spec.task ? task_find(str_of(p->spec.task)) : NULL;
+    *ret = p;
+    return 0;
+}
+
+int package_check_file(const char *path, struct err *err)
+{
+    CLEAN(files_unmap) struct str map = {0};
+    TRY(files_map(path, &map, err));
+    CLEAN(onnx_facts_done) struct onnx_facts facts = {0};
+    int rc = onnx_inspect(map, &facts, err);
+    const char *slash = strrchr(path, '/');
+    return rc < 0 ? err_prefix(err, "%s", slash ? slash + 1 : path) : 0;
+}
+
 int package_load(struct package *p, struct engine *engine, const struct prepared *prepared,
                  int threads, struct err *err)
 {

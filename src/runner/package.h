@@ -46,6 +46,13 @@ MUST_CHECK int package_warm(struct package *package, struct err *err);
 // Reads model.yaml only, finds the model file. For package_open, and for those who ask before.
 MUST_CHECK int package_read(const struct package_source *source, struct package **ret,
                             struct err *err);
+// The same for a model file that is in no package. `yaml` NULL: a model.yaml beside it is read, if there
+// is one and it is about this file.
+MUST_CHECK int package_of_model(const char *model, const char *yaml, struct package **ret,
+                                struct err *err);
+// Whether the file can be an ONNX model. Asked before an engine sees it, since the answer says where in
+// the file what is wrong.
+MUST_CHECK int package_check_file(const char *path, struct err *err);
 // Loads the model of one that was read: prepared, or the original when that is NULL.
 MUST_CHECK int package_load(struct package *package, struct engine *engine,
                             const struct prepared *prepared, int threads, struct err *err);

@@ -6,9 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/json.h"
-#include "format/onnx.h"
 #include "runner/describe.h"
-#include "runner/files.h"
 #include "runner/package.h"
 #include "runner/prepared.h"
 #include "sandbox/jail.h"
@@ -193,16 +191,6 @@ static int prepare_model(struct preparation *p, struct err *err)
     return 0;
 }
 
-// Before the engine sees it, since this one can say where in the file what is wrong.
-static int check_file(const char *path, struct err *err)
-{
-    CLEAN(files_unmap) struct str map = {0};
-    TRY(files_map(path, &map, err));
-    CLEAN(onnx_facts_done) struct onnx_facts facts = {0};
-    int rc = onnx_inspect(map, &facts, err);
-    return rc < 0 ? err_prefix(err, "%s", strrchr(path, '/') + 1) : 0;
-}
-
 static int open_original(struct preparation *p, const struct package_source *source,
                          struct err *err)
 {
@@ -213,7 +201,7 @@ static int open_original(struct preparation *p, const struct package_source *sou
         return err_set(err, ERR_UNAVAILABLE, "%s", p->engine_err.text);
     }
     if (package->model_path) {
-        TRY(check_file(package->model_path, err));
+        TRY(package_check_file(package->model_path, err));
     }
     int64_t began = clock_mono_us();
     TRY(package_load(package, p->engine, NULL, 1, err));

@@ -9,6 +9,7 @@
 #include "runner/channel.h"
 #include "runner/inspect.h"
 #include "runner/prepare.h"
+#include "runner/quantize_main.h"
 #include "runner/template.h"
 #include "runner/tokenize.h"
 #include "sandbox/jail.h"
@@ -27,6 +28,9 @@ static const char usage[] =
     "       rouse-runner prepare PACKAGE OUT [--handler FILE]\n"
     "       rouse-runner inspect FILE [--labels N]\n"
     "       rouse-runner tokenize FILE [--max-length N]  JSON texts in, tokens out, line by line\n"
+    "       rouse-runner quantize MODEL WORK [--method auto|dynamic|static] [--calibrate PATH]\n"
+    "                    [--ranges minmax|percentile|entropy] [--keep-accuracy LOSS]\n"
+    "                    [--weight-bits 7|8] [--yaml FILE] [--progress]\n"
     "       rouse-runner --version\n";
 
 // The C library takes huge pages for its heap only when told so before it starts. They make forks
@@ -116,6 +120,16 @@ static int run_tokenize(int argc, char **argv)
     return tokenize_main(argv[optind], (size_t)length_max);
 }
 
+static int run_quantize(int argc, char **argv)
+{
+    int status = quantize_main(argc, argv);
+    if (status == 2) {
+        fputs(usage, stderr);
+    }
+    fflush(NULL);
+    _exit(status); // as above
+}
+
 static int show_version(void)
 {
     struct engine *engine = NULL;
@@ -143,6 +157,9 @@ int runner_main(int argc, char **argv)
     }
     if (strcmp(verb, "tokenize") == 0) {
         return run_tokenize(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "quantize") == 0) {
+        return run_quantize(argc - 1, argv + 1);
     }
     if (strcmp(verb, "--version") == 0) {
         return show_version();

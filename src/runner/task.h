@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "engine/tensor.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +38,13 @@ struct task_ops {
     int (*warm)(struct package *package, struct err *err);
     // After warm: the shape of the one input, where the graph leaves it open. May be NULL.
     void (*shape)(const struct package *package, int64_t *dims);
+    // What goes into the model for an item: one tensor for each input, whose data is heap and the
+    // caller's. What is wrong goes into the item's err. NULL: the task has no model.
+    int (*inputs)(struct package *package, struct item *item, struct tensor *ret);
+    // The share of what the model's outputs say of these inputs, 0 to 1, that other outputs say as
+    // well. NULL: there is no such measure.
+    double (*agreement)(struct package *package, const struct tensor *inputs,
+                        const struct tensor *outputs, const struct tensor *others);
 };
 
 const struct task_ops *task_find(struct str name); // NULL

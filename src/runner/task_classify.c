@@ -159,6 +159,19 @@ static void shape(const struct package *package, int64_t *dims)
     vision_shape(&c->vision, dims);
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    struct classify *c = package->state;
+    return vision_inputs(&c->vision, item, ret);
+}
+
+static double agreement(struct package *package, const struct tensor *inputs,
+                        const struct tensor *outputs, const struct tensor *others)
+{
+    (void)package, (void)inputs;
+    return tensor_largest(&outputs[0]) == tensor_largest(&others[0]);
+}
+
 const struct task_ops task_classify = {
     .name = "image-classification",
     .needs_model = true,
@@ -167,4 +180,6 @@ const struct task_ops task_classify = {
     .run = run,
     .warm = warm,
     .shape = shape,
+    .inputs = make_inputs,
+    .agreement = agreement,
 };

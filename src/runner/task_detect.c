@@ -15,6 +15,7 @@
 #define IOU            0.45
 #define CANDIDATES_MAX 30000 // looked at after the threshold, the most certain of them
 #define DETECTIONS_MAX 300
+#define SAME_IOU       0.5 // two boxes of one class that overlap so much are of one thing
 
 struct box {
     float x1, y1, x2, y2, score;
@@ -230,19 +231,17 @@ static void suppress(struct detect *d, double iou)
     d->box_count = kept;
 }
 
-static int find_boxes(struct detect *d, const struct package *package,
-                      const struct vision_answer *answer, struct err *err)
+static int find_boxes(struct detect *d, const struct package *package, const struct tensor *out,
+                      const struct preprocess_info *info, double threshold, struct err *err)
 {
-    const struct tensor *out = &answer->outputs[0];
     enum spec_decode decode = DECODE_AUTO;
     struct grid grid = {0};
     TRY(read_grid(d, package, out, &decode, &grid, err));
-    if (decode == DECODE_YOLOX && grid.cells != (size_t)yolox_cells(&answer->info)) {
+    if (decode == DECODE_YOLOX && grid.cells != (size_t)yolox_cells(info)) {
         return err_aws(err, ERR_FUNCTION, TASK_BAD_MODEL,
                        "the model answered with %zu cells, "
                        "YOLOX has %d for a picture of %d x %d",
-                       grid.cells, yolox_cells(&answer->info), answer->info.width,
-                       answer->info.height);
+                       grid.cells, yolox_cells(info), info->width, info->height);
     }
     size_t count = out->size / tensor_type_size(out->type);
     if (count > d->number_room) {
@@ -252,7 +251,7 @@ static int find_boxes(struct detect *d, const struct package *package,
     tensor_floats(out, 0, count, d->numbers);
     d->box_count = 0;
     for (size_t cell = 0; cell < grid.cells; cell++) {
-        read_cell(d, &grid, decode, &answer->info, cell, package->spec.threshold);
+        read_cell(d, &grid, decode, info, cell, threshold);
     }
     suppress(d, package->spec.iou);
     return 0;
@@ -277,7 +276,8 @@ static void answer_item(struct package *package, struct item *item,
                         const struct vision_answer *answer)
 {
     struct detect *d = package->state;
-    if (find_boxes(d, package, answer, &item->err) == 0) {
+    if (find_boxes(d, package, &answer->outputs[0], &answer->info, package->spec.threshold,
+                   &item->err) == 0) {
         write_answer(d, &package->spec, &answer->info, &item->answer);
     }
 }
@@ -296,8 +296,8 @@ static int warm(struct package *package, struct err *err)
     if (rc <= 0) {
         return rc;
     }
-    TRY(find_boxes(d, package, &answer, err));
     const struct tensor *out = &answer.outputs[0];
+    TRY(find_boxes(d, package, out, &answer.info, package->spec.threshold, err));
     return d->decode == DECODE_AUTO
                ? 0
                : check_labels(package, d->decode, out->dims[1], out->dims[2], err);
@@ -309,6 +309,60 @@ static void shape(const struct package *package, int64_t *dims)
     vision_shape(&d->vision, dims);
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    struct detect *d = package->state;
+    return vision_inputs(&d->vision, item, ret);
+}
+
+static bool is_among(const struct box *box, const struct box *others, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (others[i].class_id == box->class_id && (double)overlap(box, &others[i]) >= SAME_IOU) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// How many of the boxes of `a` that are certain enough `b` has too, half as certain perhaps: what is
+// at the threshold and passes it only here or there is the same answer.
+static size_t seen_too(struct package *package, const struct preprocess_info *info,
+                       const struct tensor *a, const struct tensor *b, size_t *ret_boxes)
+{
+    struct detect *d = package->state;
+    double threshold = package->spec.threshold;
+    bool fine = find_boxes(d, package, a, info, threshold, NULL) == 0;
+    size_t count = fine ? d->box_count : 0, found = 0;
+    *ret_boxes = count;
+    CLEAN_MEM struct box *boxes = MOVE(d->boxes);
+    d->box_room = 0;
+    fine = find_boxes(d, package, b, info, threshold / 2, NULL) == 0;
+    for (size_t i = 0; fine && i < count; i++) {
+        found += is_among(&boxes[i], d->boxes, d->box_count);
+    }
+    return found;
+}
+
+// In pixels of the input, as a picture of that size would be.
+static double agreement(struct package *package, const struct tensor *inputs,
+                        const struct tensor *outputs, const struct tensor *others)
+{
+    struct detect *d = package->state;
+    bool nchw = d->vision.pre.layout == PREPROCESS_NCHW;
+    int width = (int)inputs[0].dims[nchw ? 3 : 2], height = (int)inputs[0].dims[nchw ? 2 : 1];
+    struct preprocess_info info = {.width = width,
+                                   .height = height,
+                                   .scale_x = 1,
+                                   .scale_y = 1,
+                                   .picture_width = width,
+                                   .picture_height = height};
+    size_t ours = 0, theirs = 0;
+    size_t found = seen_too(package, &info, &outputs[0], &others[0], &ours);
+    found += seen_too(package, &info, &others[0], &outputs[0], &theirs);
+    return ours + theirs ? (double)found / (double)(ours + theirs) : 1;
+}
+
 const struct task_ops task_detect = {
     .name = "object-detection",
     .needs_model = true,
@@ -317,4 +371,6 @@ const struct task_ops task_detect = {
     .run = run,
     .warm = warm,
     .shape = shape,
+    .inputs = make_inputs,
+    .agreement = agreement,
 };

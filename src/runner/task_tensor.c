@@ -211,6 +211,25 @@ static void run(struct package *package, struct item *items, size_t count)
     }
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    const struct model *model = package->model;
+    struct request request = {.npy = false};
+    int rc = read_request(&request, model, item->bytes, &item->err);
+    for (size_t i = 0; rc == 0 && i < model->input_count; i++) {
+        if (request.inputs[i].type == TENSOR_STRING) { // they point into the request
+            rc = err_set(&item->err, ERR_UNSUPPORTED, "the input \"%s\" is text",
+                         model->inputs[i].name);
+        }
+    }
+    for (size_t i = 0; rc == 0 && i < model->input_count; i++) {
+        ret[i] = request.inputs[i];
+        request.heap[i] = NULL;
+    }
+    request_done(&request, model->input_count);
+    return rc;
+}
+
 const struct task_ops task_tensor = {
     .name = "tensor",
     .needs_model = true,
@@ -218,4 +237,5 @@ const struct task_ops task_tensor = {
     .done = done,
     .run = run,
     .warm = task_warm_zeros,
+    .inputs = make_inputs,
 };

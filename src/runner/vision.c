@@ -232,6 +232,16 @@ void vision_run(struct vision *vision, struct package *package, struct item *ite
     }
 }
 
+int vision_inputs(struct vision *vision, struct item *item, struct tensor *ret)
+{
+    struct preprocess_info info;
+    TRY(decode(vision, item->bytes, &info, &item->err));
+    *ret = vision->input;
+    ret->data = mem_alloc(ret->size);
+    memcpy(ret->data, vision->input.data, ret->size);
+    return 0;
+}
+
 int vision_black(struct vision *vision, struct package *package, struct vision_answer *ret,
                  struct err *err)
 {

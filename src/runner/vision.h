@@ -29,6 +29,9 @@ void vision_run(struct vision *vision, struct package *package, struct item *ite
                 void (*answer)(struct package *package, struct item *item,
                                const struct vision_answer *answer));
 
+// Only decodes it, into a tensor of the caller's: see the task's `inputs`.
+MUST_CHECK int vision_inputs(struct vision *vision, struct item *item, struct tensor *ret);
+
 // Runs the model on a black picture. 0: the size varies, *ret holds nothing; 1: it ran.
 MUST_CHECK int vision_black(struct vision *vision, struct package *package,
                             struct vision_answer *ret, struct err *err);
