@@ -70,29 +70,60 @@ static void leave_out(struct samples *samples, const char *name, const char *why
 
 // ---- files ----
 
-static int read_sample(struct samples *samples, struct package *package, const char *folder,
-                       const char *name)
+static int add_item(struct samples *samples, struct package *package, const char *name,
+                    struct str bytes)
 {
-    CLEAN_MEM char *path = mem_printf("%s/%s", folder, name);
-    CLEAN(files_unmap) struct str bytes = {0};
-    struct item item = {.source = name};
-    int rc = files_map(path, &bytes, &item.err);
+    struct item item = {.source = name, .bytes = bytes};
     struct sample *sample = add_sample(samples, name);
-    item.bytes = bytes;
-    rc = rc < 0 ? rc : package->task->inputs(package, &item, sample->inputs);
+    int rc = package->task->inputs(package, &item, sample->inputs);
     rc = rc < 0 ? rc : model_check(package->model, sample->inputs, &item.err);
     if (rc < 0) {
         leave_out(samples, name, item.err.text);
         drop_last(samples);
+        return rc;
     }
-    return rc;
+    samples->bytes += bytes_of(sample->inputs, samples->input_count);
+    return 0;
+}
+
+static void take_item(struct samples *samples, struct package *package, const char *name,
+                      struct str bytes)
+{
+    if (samples->count == SAMPLES_MAX || samples->bytes > SAMPLES_SIZE_MAX) {
+        leave_out(samples, name, "there are enough without it");
+    } else {
+        (void)!add_item(samples, package, name, bytes); // counted, if it will not do
+    }
+}
+
+// A file is a sample, or each line of one that ends in .jsonl.
+static void take_file(struct samples *samples, struct package *package, const char *folder,
+                      const char *name)
+{
+    CLEAN_MEM char *path = mem_printf("%s/%s", folder, name);
+    CLEAN(files_unmap) struct str bytes = {0};
+    struct err why = {0};
+    if (files_map(path, &bytes, &why) < 0) {
+        leave_out(samples, name, why.text);
+        return;
+    }
+    if (!str_ends(str_of(name), STR(".jsonl"))) {
+        take_item(samples, package, name, bytes);
+        return;
+    }
+    size_t number = 0;
+    for (struct str rest = bytes; rest.at;) {
+        struct str line = str_trim(str_cut(&rest, '\n'));
+        CLEAN_MEM char *line_name = mem_printf("%s:%zu", name, ++number);
+        if (line.size) {
+            take_item(samples, package, line_name, line);
+        }
+    }
 }
 
 static int is_wanted(const struct dirent *entry)
 {
-    struct str name = str_of(entry->d_name);
-    return entry->d_name[0] != '.' && !str_ends(name, STR(".tsv")) && !str_ends(name, STR(".md")) &&
-           !str_ends(name, STR(".txt"));
+    return entry->d_name[0] != '.' && strcmp(entry->d_name, LABELS_FILE) != 0;
 }
 
 static int read_folder(struct samples *samples, struct package *package, const char *folder,
@@ -103,14 +134,8 @@ static int read_folder(struct samples *samples, struct package *package, const c
     if (count < 0) {
         return err_errno(err, ERR_NOT_FOUND, errno, "cannot open the folder %s", folder);
     }
-    size_t bytes = 0;
     for (int i = 0; i < count; i++) {
-        bool full = samples->count == SAMPLES_MAX || bytes > SAMPLES_SIZE_MAX;
-        if (full) {
-            leave_out(samples, entries[i]->d_name, "there are enough without it");
-        } else if (read_sample(samples, package, folder, entries[i]->d_name) == 0) {
-            bytes += bytes_of(samples->at[samples->count - 1].inputs, samples->input_count);
-        }
+        take_file(samples, package, folder, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -156,7 +181,7 @@ int samples_read(struct samples *ret, struct package *package, const char *path,
     } else {
         const char *slash = strrchr(path, '/');
         CLEAN_MEM char *folder = slash ? mem_dup_n(path, (size_t)(slash - path)) : mem_dup(".");
-        (void)read_sample(ret, package, folder, slash ? slash + 1 : path); // counted, if it fails
+        take_file(ret, package, folder, slash ? slash + 1 : path);
     }
     if (ret->count == 0) {
         return err_set(err, ERR_INVALID, "%s holds nothing that the model takes%s%s", path,

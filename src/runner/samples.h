@@ -21,13 +21,14 @@ struct samples {
     struct sample *at;
     size_t count;
     size_t input_count, output_count;
+    size_t bytes;    // of all inputs
     bool random;     // nobody gave any
     bool labelled;   // all of them
     size_t left_out; // files that were not what the model takes, or too many
     char *why;       // of the first of those; NULL, or heap
 };
 
-// The files of a folder in the order of their names, or one file. A file labels.tsv beside them ("name,
+// The files of a folder in the order of their names, or one file; of a .jsonl, each line. A file labels.tsv beside them ("name,
 // tab, class index" in each line) says what they show. ERR_INVALID when not one of them will do.
 MUST_CHECK int samples_read(struct samples *ret, struct package *package, const char *path,
                             struct err *err);

@@ -47,7 +47,8 @@ int score_answers(const struct samples *samples, struct package *package, struct
 {
     struct tensor outputs[ENGINE_VALUES_MAX];
     const struct task_ops *task = package->task;
-    bool by_label = samples->labelled && task == &task_classify;
+    bool classes = task == &task_classify || task == &task_text;
+    bool by_label = samples->labelled && classes;
     bool by_task = task->agreement && !samples->random;
     double right = 0, right_before = 0, share = 0, near = 0;
     for (size_t s = 0; s < samples->count; s++) {
@@ -63,10 +64,11 @@ int score_answers(const struct samples *samples, struct package *package, struct
                           .top1 = by_label ? right / count : -1,
                           .top1_original = by_label ? right_before / count : -1};
     ret->loss = by_label ? ret->top1_original - ret->top1 : 1 - (by_task ? share : near) / count;
-    ret->metric = by_label                 ? "right answers (labels)"
-                  : !by_task               ? "cosine of the outputs"
-                  : task == &task_classify ? "equal answers (top 1)"
-                                           : "equal boxes";
+    ret->metric = by_label               ? "right answers (labels)"
+                  : !by_task             ? "cosine of the outputs"
+                  : classes              ? "equal answers (top 1)"
+                  : task == &task_tokens ? "equal tokens"
+                                         : "equal boxes";
     return 0;
 }
 

@@ -119,6 +119,12 @@ static void run(struct package *package, struct item *items, size_t count)
     text_run(package, &embed->text, items, count, "embedding", read);
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    struct embed *embed = package->state;
+    return text_inputs(package, &embed->text, item, ret);
+}
+
 const struct task_ops task_embed = {
     .name = "embedding",
     .needs_model = true,
@@ -126,4 +132,5 @@ const struct task_ops task_embed = {
     .done = done,
     .run = run,
     .warm = task_warm_zeros,
+    .inputs = make_inputs,
 };

@@ -101,6 +101,21 @@ static void run(struct package *package, struct item *items, size_t count)
     text_run(package, package->state, items, count, NULL, read);
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    return text_inputs(package, package->state, item, ret);
+}
+
+static double agreement(struct package *package, const struct tensor *inputs,
+                        const struct tensor *outputs, const struct tensor *others)
+{
+    (void)package, (void)inputs;
+    size_t element = tensor_type_size(outputs[0].type);
+    bool alone = outputs[0].size == element; // one class: a yes or a no
+    return alone && element ? (tensor_get(&outputs[0], 0) > 0) == (tensor_get(&others[0], 0) > 0)
+                            : tensor_largest(&outputs[0]) == tensor_largest(&others[0]);
+}
+
 const struct task_ops task_text = {
     .name = "text-classification",
     .needs_model = true,
@@ -108,4 +123,6 @@ const struct task_ops task_text = {
     .done = done,
     .run = run,
     .warm = task_warm_zeros,
+    .inputs = make_inputs,
+    .agreement = agreement,
 };

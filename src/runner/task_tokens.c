@@ -141,6 +141,32 @@ static void run(struct package *package, struct item *items, size_t count)
     text_run(package, package->state, items, count, NULL, read);
 }
 
+static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
+{
+    return text_inputs(package, package->state, item, ret);
+}
+
+// The share of tokens that are of the same class.
+static double agreement(struct package *package, const struct tensor *inputs,
+                        const struct tensor *outputs, const struct tensor *others)
+{
+    size_t tokens = outputs[0].rank == 3 ? (size_t)outputs[0].dims[1] : 0;
+    size_t classes = package->spec.label_count, same = 0;
+    (void)inputs;
+    if (tokens * classes * tensor_type_size(outputs[0].type) != outputs[0].size || tokens == 0) {
+        return 0;
+    }
+    CLEAN_MEM float *ours = mem_alloc(classes * sizeof(*ours));
+    CLEAN_MEM float *theirs = mem_alloc(classes * sizeof(*theirs));
+    for (size_t i = 0; i < tokens; i++) {
+        double score = 0;
+        tensor_floats(&outputs[0], i * classes, classes, ours);
+        tensor_floats(&others[0], i * classes, classes, theirs);
+        same += best_of(ours, classes, &score) == best_of(theirs, classes, &score);
+    }
+    return (double)same / (double)tokens;
+}
+
 const struct task_ops task_tokens = {
     .name = "token-classification",
     .needs_model = true,
@@ -148,4 +174,6 @@ const struct task_ops task_tokens = {
     .done = done,
     .run = run,
     .warm = task_warm_zeros,
+    .inputs = make_inputs,
+    .agreement = agreement,
 };

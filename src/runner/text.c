@@ -97,6 +97,15 @@ static struct text_one *texts_add(struct texts *texts)
     return one;
 }
 
+static void texts_done(struct texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        tokens_done(&texts->at[i].tokens);
+        buf_done(&texts->at[i].result);
+    }
+    free(texts->at);
+}
+
 static int add_text(struct text_model *text, struct texts *texts, struct str first,
                     struct str second, struct err *err)
 {
@@ -395,9 +404,21 @@ void text_run(struct package *package, struct text_model *text, struct item *ite
         }
         json_decref(requests[i].root);
     }
-    for (size_t i = 0; i < texts.count; i++) {
-        tokens_done(&texts.at[i].tokens);
-        buf_done(&texts.at[i].result);
-    }
-    free(texts.at);
+    texts_done(&texts);
+}
+
+int text_inputs(struct package *package, struct text_model *text, struct item *item,
+                struct tensor *ret)
+{
+    CLEAN(texts_done) struct texts texts = {0};
+    struct text_request request = {.item = item};
+    int rc = read_request(text, &texts, &request, false, &item->err);
+    json_decref(request.root);
+    TRY(rc);
+    CLEAN_MEM struct part *part = NEW(struct part);
+    part->one = &texts.at[0];
+    pad(text, part->one, true);
+    fill_part(text, package->model, part);
+    memcpy(ret, part->inputs, package->model->input_count * sizeof *ret);
+    return 0;
 }

@@ -47,3 +47,7 @@ typedef int text_read(struct package *package, const struct text_model *text, st
 // Answers every item. `name`: of a result among others, "embedding"; NULL: it stands by itself.
 void text_run(struct package *package, struct text_model *text, struct item *items, size_t count,
               const char *name, text_read *read);
+
+// The first of the item's texts as inputs: see the task's `inputs`.
+MUST_CHECK int text_inputs(struct package *package, struct text_model *text, struct item *item,
+                           struct tensor *ret);

@@ -169,7 +169,6 @@ def test_labels_and_yaml(quantize, tmp_path):
     plain = quantize(name, "--method", "static", "--calibrate", folder, "--keep-accuracy", "1")
     assert plain["metric"] == "equal answers (top 1)"
     (folder / "labels.tsv").write_text("".join(f"{i}.png\t{i}\n" for i in range(8)))
-    (folder / "notes.md").write_text("not a picture, and not counted")
     (folder / "broken.png").write_bytes(b"\x89PNG no")
     report = quantize(name, "--method", "static", "--calibrate", folder, "--keep-accuracy", "1")
     assert report["metric"] == "right answers (labels)"
@@ -215,6 +214,25 @@ def test_payloads(quantize, tmp_path):
     assert report["samples"]["count"] == 4 and report["samples"]["left_out"] == 1
     assert report["metric"] == "cosine of the outputs"
     check_alike(quantize, {n: rng.standard_normal((3, 64)).astype(np.float32) for n in "ab"})
+
+
+def test_texts(quantize):
+    """A classifier of texts: its tokenizer lies beside it, samples are lines of texts."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"the a cat dog sat ran on under mat tree".split()]
+    (quantize.folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (quantize.folder / "model.yaml").write_text("task: text-classification\nlabels: [yes, no]\n")
+    g = make_models.Graph("texts")
+    x = g.node("Gather", g.random(5000, 64, spread=1.0), g.input("input_ids", onnx.TensorProto.INT64, ["N", "S"]))
+    x = g.node("ReduceMean", g.node("Relu", g.dense(x, 64, 64)), axes=[1], keepdims=0)
+    g.dense(x, 64, 2, out="logits")
+    g.output("logits", F32, ["N", 2])
+    name = quantize.model(g.model())
+    lines = [json.dumps({"text": f"the {a} {v} on the {p}"}) for a in ("cat", "dog")
+             for v in ("sat", "ran") for p in ("mat", "tree")]
+    (quantize.folder / "texts.jsonl").write_text("\n".join(lines) + "\n\n{\n")
+    report = quantize(name, "--calibrate", "texts.jsonl", "--method", "dynamic")
+    assert report["task"] == "text-classification" and report["metric"] == "equal answers (top 1)"
+    assert report["samples"]["count"] == 9 and report["quantized"]["Gather"] == 1  # "{" is a text, too
 
 
 def test_external_data(quantize):
