@@ -170,9 +170,9 @@ def test_what_is_not_there(server):
     assert (status, headers["x-amzn-ErrorType"]) == (405, "MethodNotAllowedException")
     status, headers, body = get(server, "/2015-03-31/functions", method="POST", body=b"{nonsense")
     assert (status, headers["x-amzn-ErrorType"]) == (400, "InvalidRequestContentException")
-    events = server.client("events")
+    streams = server.client("kinesis")
     with pytest.raises(Exception) as info:
-        events.list_rules()
+        streams.list_streams()
     assert "not served here" in str(info.value)
 
 
