@@ -196,6 +196,16 @@ static void readable_add(struct runtime_program *program, const char *path, int 
     }
 }
 
+// What a link leads to: inside the walls the link, that of a virtual environment for example, is not.
+static void follow(char **path)
+{
+    char *real = realpath(*path, NULL);
+    if (real) {
+        free(*path);
+        *path = real;
+    }
+}
+
 static int exec_program(const struct runtime_row *row, const char *runtime,
                         struct runtime_program *program, struct err *err)
 {
@@ -208,6 +218,7 @@ static int exec_program(const struct runtime_row *row, const char *runtime,
         return 0;
     }
     TRY(interpreter_need(row, runtime, program, &program->words[count], err));
+    follow(&program->words[count]);
     readable_add(program, program->words[count++], 2);
     for (size_t i = 0; row->words[i]; i++) {
         program->words[count++] = mem_dup(row->words[i]);
