@@ -239,5 +239,5 @@ def test_instances_outlive_their_template(make_server, make_zip):
     function = deploy(server, make_zip({"app.py": code}), RUNTIME, "app.handler", Timeout=30)
     forked(function)
     answer = function({"s": 1.5})
-    assert (answer.error, answer.tier, answer.json) == (None, "warm", "done")
+    assert (answer.error, answer.json) == (None, "done") and answer.tier in ("warm", "hot")
     wait_for(lambda: not processes(server, f"rouse:{function.name}"[:15]))  # the template waited for it

@@ -16,10 +16,10 @@ import site
 import socket
 import sys
 import time
-import types
 
 import rouse_wire as wire
 from rouse_fork import ROUSE, after_fork, fault_of_process, threads_limit, threads_of, threads_set
+from rouse_job import Handler, error_document, logging_setup
 from rouse_jail import Jail, Orphans, WallsFailed, tmp_put, tmp_take
 from rouse_load import (
     InitError,
@@ -29,11 +29,11 @@ from rouse_load import (
     load_handler,
     search_path,
 )
-from rouse_wire import FD, INLINE, INSTANCE, TEMPLATE, ProtocolError, packed, u32, u64
+from rouse_wire import LIBRARIES, TEMPLATE, ProtocolError, packed, u32, u64
 
-ANSWER_MAX = 6 * 1024 * 1024 + 100  # as Lambda
 CONFIG_MAX = 1024 * 1024
-LIBRARIES = wire.LIBRARIES
+MEMORY_EVERY = 64  # jobs between two looks at how much memory was needed
+ORPHANS_EVERY = 4
 
 
 def send_ready(sock, began, error=None):
@@ -41,64 +41,6 @@ def send_ready(sock, began, error=None):
     body = u32(os.getpid()) + u64(int((time.monotonic() - began) * 1e6)) + u32(1 if error else 0)
     body += packed(kind.encode()) + packed(message.encode("utf-8", "replace")[:60000])
     wire.send(sock, wire.READY, body)
-
-
-# ---- what the handler is given ----
-
-
-class Context:
-    """Lambda's context object."""
-
-    def __init__(self, config, request_id, deadline_ms, extra):
-        self.function_name = config["functionName"]
-        self.function_version = config["functionVersion"]
-        self.invoked_function_arn = extra.get("arn") or config["invokedFunctionArn"]
-        self.memory_limit_in_mb = str(config["memoryMb"])
-        self.aws_request_id = request_id
-        self.log_group_name = config["logGroup"]
-        self.log_stream_name = config["logStream"]
-        self.identity = types.SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
-        self.client_context = client_context(extra.get("client"))
-        self._deadline_ms = deadline_ms
-
-    def get_remaining_time_in_millis(self):
-        return max(int(self._deadline_ms - time.time() * 1000), 0)
-
-    def log(self, message):
-        sys.stdout.write(str(message))
-
-
-def client_context(given):
-    if not isinstance(given, dict):
-        return None
-    client = types.SimpleNamespace(**(given.get("client") or {}))
-    return types.SimpleNamespace(custom=given.get("custom"), env=given.get("env"), client=client)
-
-
-class LogFormat:
-    """Lambda's prefix for records of the logging module."""
-
-    request_id = ""
-
-
-def logging_setup():
-    import logging
-
-    class Formatter(logging.Formatter):
-        converter = time.gmtime
-
-        def format(self, record):
-            record.aws_request_id = LogFormat.request_id
-            return super().format(record)
-
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        Formatter(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
-            "%Y-%m-%dT%H:%M:%S",
-        )
-    )
-    logging.getLogger().addHandler(handler)
 
 
 # ---- processes ----
@@ -109,7 +51,6 @@ class Process:
 
     control = -1  # the socket of this process, as a template
     known = frozenset()  # names of the modules of this runtime
-    memory_kb = 0
     config = None  # of the function, once it is loaded
     handler = None
     error = None  # (type, message) when the function could not be loaded
@@ -314,61 +255,6 @@ def function_enter(sock, config, role):
 # ---- jobs ----
 
 
-def job_read(reader):
-    job = {"id": reader.u64(), "deadline_us": reader.u64(), "payload": reader.place()}
-    for _ in range(reader.u32()):
-        reader.bytes(), reader.bytes(), reader.place()
-    job["request_id"], job["deadline_ms"] = reader.text(), reader.u64()
-    job["context"] = reader.bytes()
-    return job
-
-
-def job_run(job):
-    """(failed, answer bytes, errorType, errorMessage)"""
-    request_id = job["request_id"]
-    LogFormat.request_id = request_id
-    try:
-        event = json.loads(job["payload"]) if job["payload"] else {}
-    except ValueError as e:
-        return error_answer("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}", request_id)
-    extra = json.loads(job["context"]) if job["context"] else {}
-    context = Context(Process.config, request_id, job["deadline_ms"], extra)
-    os.environ["_X_AMZN_TRACE_ID"] = extra.get("trace") or "Root=1-0-0;Sampled=0"
-    try:
-        answer = Process.handler(event, context)
-    except Exception as e:
-        document, lines = document_of(e, request_id)
-        sys.stdout.write(lines)
-        return 1, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-    try:
-        return 0, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    except (TypeError, ValueError) as e:
-        return error_answer("Runtime.MarshalError", f"Unable to marshal response: {e}", request_id)
-
-
-def error_document(kind, message, request_id):
-    return {
-        "errorMessage": message,
-        "errorType": kind,
-        "requestId": request_id,
-        "stackTrace": [],
-    }
-
-
-def error_answer(kind, message, request_id):
-    document = error_document(kind, message, request_id)
-    sys.stdout.write(f"[ERROR] {kind}: {message}\n")
-    return 1, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def too_large(request_id):
-    return error_answer(
-        "Function.ResponseSizeTooLarge",
-        f"Response payload size exceeded maximum allowed payload size ({ANSWER_MAX} bytes).",
-        request_id,
-    )
-
-
 def memory_max_kb():
     with open("/proc/self/status", "rb") as status:
         for line in status:
@@ -377,20 +263,23 @@ def memory_max_kb():
     return 0
 
 
-def result_send(sock, job, failed, answer, began):
-    fds, place = [], u32(INLINE) + packed(answer)
-    if len(answer) > wire.INLINE_MAX:
-        fd = os.memfd_create("answer", os.MFD_CLOEXEC)
-        view = memoryview(answer)
-        while view:
-            view = view[os.write(fd, view) :]
-        fds, place = [fd], u32(FD) + u32(0) + u64(0) + u64(len(answer))
-    run_us = int((time.monotonic() - began) * 1e6)
-    body = u64(job["id"]) + u32(2 if failed else 0) + packed(b"") + packed(b"") + place
-    body += u64(0) + u64(run_us) + u64(Process.memory_kb) + packed(b"")
-    wire.send(sock, wire.RESULT, body, fds)
-    for fd in fds:
-        os.close(fd)
+def jobs_serve(channel, handler):
+    """Answers job after job, until the server closes its end of the socket."""
+    memory_kb, served = 0, 0
+    while (jobs := channel.jobs()) is not None:
+        for job in jobs:
+            start = time.monotonic()
+            failed, answer = handler.run(job)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if served % MEMORY_EVERY == 0:
+                memory_kb = memory_max_kb()
+            served += 1
+            run_us = int((time.monotonic() - start) * 1e6)
+            channel.result(job.id, failed, answer, run_us, memory_kb)
+        channel.close_fds()
+        if served % ORPHANS_EVERY == 0:
+            Orphans.reap()
 
 
 def instance_serve(sock, began):
@@ -402,30 +291,11 @@ def instance_serve(sock, began):
         send_ready(sock, began, (kind, json.dumps(document)))
         os._exit(1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    handler = Handler(Process.handler, Process.config)
+    channel = wire.Channel(sock)
     send_ready(sock, began)
-    served = 0
-    while True:
-        message = wire.receive(sock)
-        if message is None:
-            os._exit(0)
-        kind, reader = message
-        if kind != wire.JOBS:
-            raise ProtocolError("an instance is only given jobs")
-        for _ in range(reader.u32()):
-            job = job_read(reader)
-            start = time.monotonic()
-            failed, answer = job_run(job)
-            if len(answer) > ANSWER_MAX:
-                failed, answer = too_large(job["request_id"])
-            sys.stdout.flush()
-            sys.stderr.flush()
-            if served % 64 == 0:
-                Process.memory_kb = memory_max_kb()
-            served += 1
-            result_send(sock, job, failed, answer, start)
-        for fd in reader.fds:
-            os.close(fd)
-        Orphans.reap()
+    jobs_serve(channel, handler)
+    os._exit(0)
 
 
 def main():

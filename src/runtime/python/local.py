@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a handler alone, not as a fork: for `rouse invoke local`, and for functions with extensions or a wrapper.
-Asks the Lambda Runtime API for events, as any runtime client does, and answers them with what bootstrap.py
+Asks the Lambda Runtime API for events, as any runtime client does, and answers them with what rouse_job.py
 knows of handlers and their errors."""
 
 import http.client
@@ -8,7 +8,10 @@ import json
 import os
 import sys
 
-import bootstrap
+import rouse_job
+from rouse_fork import ROUSE
+from rouse_job import Handler, Job
+from rouse_load import InitError, document_of, load_handler
 
 API = "/2018-06-01/runtime/"
 
@@ -36,12 +39,12 @@ def exchange(api, method, path, body=None, error_type=None):
 def load(config, layers):
     """The handler, or None and the document of what was wrong."""
     try:
-        return bootstrap.load_handler(config, layers or ("/opt",), bool(layers)), None
-    except bootstrap.InitError as e:
+        return load_handler(config, layers or ("/opt",), bool(layers)), None
+    except InitError as e:
         print(f"[ERROR] {e.args[0]}: {e.args[1]}")
-        return None, bootstrap.error_document(*e.args, "")
+        return None, rouse_job.error_document(*e.args, "")
     except Exception as e:  # whatever a module does while it is imported
-        document, lines = bootstrap.document_of(e, "")
+        document, lines = document_of(e, "")
         sys.stdout.write(lines)
         return None, document
 
@@ -52,33 +55,30 @@ def job_of(headers, body):
         "trace": headers["Lambda-Runtime-Trace-Id"],
         "client": json.loads(headers.get("Lambda-Runtime-Client-Context", "null")),
     }
-    return {
-        "payload": body,
-        "request_id": headers["Lambda-Runtime-Aws-Request-Id"],
-        "deadline_ms": int(headers["Lambda-Runtime-Deadline-Ms"]),
-        "context": json.dumps(extra).encode(),
-    }
+    deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
+    return Job(0, headers["Lambda-Runtime-Aws-Request-Id"], deadline_ms, body, json.dumps(extra))
 
 
 def main():
     sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
     sys.argv = ["bootstrap"]
     sys.stdout.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
-    sys.modules["rouse"] = bootstrap.ROUSE
-    bootstrap.logging_setup()
-    bootstrap.Process.config = config_of(os.environ)
+    sys.modules["rouse"] = ROUSE
+    rouse_job.logging_setup()
+    config = config_of(os.environ)
     layers = tuple(filter(None, os.environ.pop("ROUSE_LAYERS", "").split(":")))
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    bootstrap.Process.handler, wrong = load(bootstrap.Process.config, layers)
+    function, wrong = load(config, layers)
     if wrong:
         sys.stdout.flush()
         exchange(api, "POST", "init/error", json.dumps(wrong), wrong["errorType"])
         sys.exit(1)
+    handler = Handler(function, config)
     while True:
         job = job_of(*exchange(api, "GET", "invocation/next"))
-        failed, answer = bootstrap.job_run(job)
+        failed, answer = handler.run(job)
         sys.stdout.flush()
-        exchange(api, "POST", f"invocation/{job['request_id']}/{'error' if failed else 'response'}", answer)
+        exchange(api, "POST", f"invocation/{job.request_id}/{'error' if failed else 'response'}", answer)
 
 
 if __name__ == "__main__":
