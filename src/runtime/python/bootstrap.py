@@ -18,7 +18,15 @@ import sys
 import time
 
 import rouse_wire as wire
-from rouse_fork import ROUSE, after_fork, fault_of_process, threads_limit, threads_of, threads_set
+from rouse_fork import (
+    ROUSE,
+    after_fork,
+    fault_of_process,
+    pages_enlarge,
+    threads_limit,
+    threads_of,
+    threads_set,
+)
 from rouse_job import Handler, error_document, logging_setup
 from rouse_jail import Jail, Orphans, WallsFailed, tmp_put, tmp_take
 from rouse_load import (
@@ -173,6 +181,7 @@ def template_begin(sock, began, fault):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+    pages_enlarge()
     send_ready(sock, began)
     template_serve(sock)
 

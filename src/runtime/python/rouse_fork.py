@@ -3,13 +3,20 @@
 log files, threads' numbers. What cannot (threads, sockets, …) is looked for before anything is forked
 from a process, which then is not forked from."""
 
+import array
 import ctypes
+import mmap
 import os
 import random
 import sys
+import time
 import types
 
 CORE_MB = 1769  # of memory, for which a function gets one core
+PAGE, HUGE = 4096, 2 << 20
+PRESENT_AND_OWN = 1 << 63 | 1 << 56  # of an entry of /proc/self/pagemap
+MADV_COLLAPSE = 25  # since Linux 6.1
+ENLARGE_MAX_S = 1.0
 
 
 class Rouse(types.ModuleType):
@@ -121,6 +128,41 @@ def threads_set(count):
 
 
 # ---- in a template, before its first fork ----
+
+
+def ranges_of_heap():
+    """Starts and ends of private anonymous memory, whole huge pages of it."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            span, access, _, _, inode, *name = line.split()
+            if access == "rw-p" and inode == "0" and name in ([], ["[heap]"]):
+                start, end = (int(address, 16) for address in span.split("-"))
+                yield -(-start // HUGE) * HUGE, end // HUGE * HUGE
+
+
+def own_pages(pagemap, at):
+    """How many of the pages of this huge page are there, and mapped by this process alone."""
+    entries = array.array("Q", os.pread(pagemap, HUGE // PAGE * 8, at // PAGE * 8))
+    return sum(entry & PRESENT_AND_OWN == PRESENT_AND_OWN for entry in entries)
+
+
+def pages_enlarge():
+    """A fork copies page tables: 10 ms for 200 MB in small pages, 1 ms in huge ones. What templates have in
+    common with those that they were forked from stays as it is, else it would be in common no longer."""
+    if mmap.PAGESIZE != PAGE:
+        return
+    madvise, until = ctypes.CDLL(None).madvise, time.monotonic() + ENLARGE_MAX_S
+    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for start, end in list(ranges_of_heap()):
+            for at in range(start, end, HUGE):
+                if own_pages(pagemap, at) * 4 < HUGE // PAGE * 3:
+                    continue
+                wrong = madvise(ctypes.c_void_p(at), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
+                if wrong or time.monotonic() > until:
+                    return  # the kernel does not know it, or has no huge page to give
+    finally:
+        os.close(pagemap)
 
 
 def threads_alive():
