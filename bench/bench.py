@@ -14,8 +14,8 @@ import traceback
 
 from rig import BUILD, HERE, ROUNDS, Row, Skip, say, scratch
 
-ROWS = ("echo", "throughput", "batch", "start", "upload", "objects", "decode", "memory", "server",
-        "quant")
+ROWS = ("echo", "throughput", "batch", "start", "upload", "objects", "decode", "memory", "python",
+        "torch", "node", "server", "quant")
 HEAD = ("measure", "Rouse", "reference in the same run", "ratio", "least–most", "aim", "met")
 README = HERE.parent / "README.md"
 MARKS = ("<!-- bench -->", "<!-- /bench -->")

@@ -131,6 +131,16 @@ def memory_kb(pid, names):
     return sum(int(fields[name]) for name in names)
 
 
+def processor_s(pids):
+    """Seconds of processor that these have used until now."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def parents():
     """(pid, parent, name) of every process."""
     for entry in Path("/proc").iterdir():
@@ -306,7 +316,8 @@ def closed_loop(port, request, connections, seconds):
 class Server:
     """`rouse serve` on a free port with a fresh data folder."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, env=None):
+        self.extra_env = env or {}
         self.program = BUILD / "rouse"
         if not self.program.exists():
             raise Skip(f"{self.program} is not built (make)")
@@ -336,7 +347,7 @@ class Server:
 
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ROUSE_"))}
-        return {**kept, "XDG_CONFIG_HOME": str(self.data.parent / "config")}
+        return {**kept, "XDG_CONFIG_HOME": str(self.data.parent / "config"), **self.extra_env}
 
     def start(self):
         with open(self.log, "w") as log:
@@ -371,8 +382,8 @@ class Server:
         return self.sign("lambda", "POST", path, payload)
 
     def function(self, name, files, memory_mb=512, **more):
-        """Creates a model function of {file name: bytes or path} and waits until it is active;
-        `more`: members of its configuration."""
+        """Creates a function, of a model unless told otherwise, from {file name: bytes or path} and waits until
+        it is active; `more`: members of its configuration."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
             for file, content in files.items():
@@ -410,6 +421,34 @@ class Server:
     def instances(self, name):
         found = [f for f in self.info()["functions"] if f["name"] == name]
         return found[0]["instances"]
+
+
+# ---- starts --------------------------------------------------------------------------------------
+
+
+def kill_below(server, titles):
+    """Kills by pid what runs below the server under these names, as a crash would."""
+    found = [pid for pid, title in below(server.process.pid).items() if title in titles]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not set(found) & set(below(server.process.pid)), "processes to be gone")
+    return len(found)
+
+
+def start(server, connection, request, tier, prepare, hot_calls=9):
+    """One start of that tier: (first answer, hot answer) in ms. prepare() brings it about."""
+    for _ in range(6):
+        prepare()
+        found, first, _ = server.invoke(connection, request)
+        hot = []
+        for _ in range(hot_calls):
+            again, took, _ = server.invoke(connection, request)
+            if again == "hot":
+                hot.append(took * 1e3)
+        if found == tier and hot:
+            return first * 1e3, median(hot)
+    raise RuntimeError(f"no start was {tier}: the last one was {found}")
 
 
 # ---- nginx and wrk -------------------------------------------------------------------------------
