@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LOADING_MAX_US (120 * 1000000ll) // a template that is not ready by then is stuck
+#define RETIRED_MAX_US (10 * 1000000ll)  // and one that has not answered by then
 
 // ── life ──
 
@@ -48,22 +49,41 @@ void template_free(struct template *t)
         free(s);
     }
     place_leave(t);
+    list_remove(&t->retired_link);
     function_unref(t->function);
     free(t->key);
     free(t);
+}
+
+// An answer that finds nobody would leave an instance that nobody knows the process of.
+void template_retire(struct template *t)
+{
+    if (!t->ready || list_empty(&t->spawnings)) {
+        template_free(t);
+        return;
+    }
+    place_leave(t);
+    t->elder = NULL;
+    t->retired = true;
+    list_push_back(&t->owner->retired, &t->retired_link);
+    timer_start(t->owner->loop, &t->idle, RETIRED_MAX_US);
 }
 
 static void idle_due(struct timer *timer)
 {
     struct template *t = CONTAINER_OF(timer, struct template, idle);
     struct templates *owner = t->owner;
+    if (t->retired) {
+        template_free(t);
+        return;
+    }
     size_t below = owner->at[TEMPLATE_FUNCTION].count + owner->at[TEMPLATE_LIBRARIES].count;
     bool loading = !t->ready && loop_now_us(owner->loop) - t->born_us < LOADING_MAX_US;
     bool needed = loading || (t->level == TEMPLATE_ROOT && below > 0);
     if (needed) {
         timer_start(owner->loop, &t->idle, owner->options.idle_us);
     } else {
-        template_free(t);
+        template_retire(t);
     }
 }
 
@@ -87,6 +107,7 @@ struct template *template_new(struct templates *owner, enum template_level level
     t->pid_fd = -1;
     t->idle.on_due = idle_due;
     list_init(&t->spawnings);
+    list_init(&t->retired_link);
     t->elder = map_put(&owner->at[level], str_of(key), t);
     template_used(t);
     t->born_us = t->used_us;
@@ -185,7 +206,7 @@ static int ready_take(struct template *t, struct wire_message *m, struct err *er
     t->ready = !ready.error;
     cgroup_background(t->group, false);
     if (t->ready && t->elder) {
-        template_free(t->elder);
+        template_retire(t->elder);
     }
     if (t->function && str_eq(ready.error_type, STR("Rouse.CannotFork"))) {
         unforkable(t, ready.error_message);
@@ -236,6 +257,8 @@ static void template_readable(struct watch *watch, uint32_t events)
             log_warn("the template of %s is given up: %s", name, err.text);
         }
         template_free(t);
+    } else if (t->retired && list_empty(&t->spawnings)) {
+        template_free(t);
     }
 }
 
@@ -267,6 +290,7 @@ struct templates *templates_new(struct loop *loop, const struct template_options
     owner->region = mem_dup(options->region);
     list_init(&owner->children);
     list_init(&owner->leaving);
+    list_init(&owner->retired);
     return owner;
 }
 
@@ -289,6 +313,10 @@ void templates_free(struct templates *owner)
 {
     if (!owner) {
         return;
+    }
+    LIST_EACH(t, &owner->retired, struct template, retired_link)
+    {
+        template_free(t);
     }
     for (int level = TEMPLATE_LEVELS; level-- > 0;) {
         all_free(&owner->at[level]);

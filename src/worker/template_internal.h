@@ -37,7 +37,9 @@ struct template
     int64_t born_us, used_us;
     struct doorway doorway; // of its code, while it is loaded
     struct cgroup *group;   // or NULL
-    int pid_fd;             // -1: not known yet, or a root
+    bool retired; // nobody finds it any more; it ends when it has answered what it was asked
+    struct list retired_link; // owner->retired
+    int pid_fd;               // -1: not known yet, or a root
 };
 
 // A process that we only wait for: a root, so that it does not stay as a zombie, or a template that is
@@ -59,6 +61,7 @@ struct templates {
     struct map unforkable;   // keys of those whose processes cannot be forked once loaded
     struct map libraries_of; // revision to key of its libraries, heap
     struct list children;    // struct child
+    struct list retired;     // struct template
     struct list leaving;     // struct child: templates, the longest first
     bool walls_told;
 };
@@ -67,7 +70,8 @@ struct templates {
 // `function` NULL: a root. Takes the place of what has that key.
 struct template *template_new(struct templates *owner, enum template_level level,
                               struct function *function, const char *key);
-void template_free(struct template *t); // whoever it was asked for sees its own socket closed
+void template_free(struct template *t);   // whoever it was asked for sees its own socket closed
+void template_retire(struct template *t); // as soon as nothing is asked of it any more
 void template_used(struct template *t);
 
 // template_start.c

@@ -24,7 +24,7 @@ static struct template *function_find(struct templates *owner, const struct func
 {
     struct template *t = map_get(&owner->at[TEMPLATE_FUNCTION], str_of(f->revision));
     if (t && loop_now_us(owner->loop) - t->born_us > CREDENTIALS_MS * 1000 / 2) {
-        template_free(t); // what it holds of credentials is getting old
+        template_retire(t); // what it holds of credentials is getting old
         t = NULL;
     }
     t = t && !t->ready ? t->elder : t;
@@ -213,7 +213,7 @@ void templates_drop(struct templates *owner, const struct function *f)
     map_remove(&owner->unforkable, revision);
     free(map_remove(&owner->libraries_of, revision));
     for (struct template *t; (t = map_get(&owner->at[TEMPLATE_FUNCTION], revision));) {
-        template_free(t); // and its elder, which takes its place
+        template_retire(t); // and its elder, which takes its place
     }
 }
 
@@ -229,7 +229,7 @@ bool templates_relieve(struct templates *owner)
         }
     }
     if (oldest) {
-        template_free(oldest);
+        template_retire(oldest);
     }
     return oldest != NULL;
 }

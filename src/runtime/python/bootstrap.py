@@ -123,6 +123,8 @@ def spawn_do(sock, spawn, fds):
         pid_fd = os.pidfd_open(pid)
         wire.send(sock, wire.SPAWNED, u32(pid) + packed(b""), [pid_fd])
         os.close(pid_fd)
+    except BrokenPipeError:
+        return  # the server wants nothing more, which is read next
     except OSError as e:
         wire.send(sock, wire.SPAWNED, u32(0) + packed(str(e).encode()))
 
