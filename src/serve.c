@@ -50,6 +50,7 @@ struct server {
     struct cgroups *cgroups;  // NULL: rlimits instead
     struct session_keys keys; // of the process that is being started
     struct http_server *http;
+    char *url; // what clients reach it by
     struct runtime_server *runtime;
     struct watch signals;
     struct timer drain_limit;
@@ -131,7 +132,7 @@ static int credentials_load(struct server *s, struct err *err)
 }
 
 // What clients reach us by: the address that was asked for, with the port that was got.
-static int endpoint_write(struct server *s, char **ret_url, struct err *err)
+static void endpoint_find(struct server *s)
 {
     struct str host = str_of(s->settings.listen);
     while (host.size && host.at[host.size - 1] != ':') {
@@ -140,10 +141,14 @@ static int endpoint_write(struct server *s, char **ret_url, struct err *err)
     host.size -= host.size > 0;
     bool any = str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")) || host.size == 0;
     host = any ? STR("127.0.0.1") : host;
-    *ret_url = mem_printf("http://" STR_FMT ":%d", STR_ARG(host), http_server_port(s->http));
-    templates_endpoint(s->templates, *ret_url);
+    s->url = mem_printf("http://" STR_FMT ":%d", STR_ARG(host), http_server_port(s->http));
+    templates_endpoint(s->templates, s->url);
+}
+
+static int endpoint_write(const struct server *s, struct err *err)
+{
     CLEAN_MEM char *path = mem_printf("%s/endpoint", s->settings.data);
-    CLEAN_MEM char *text = mem_printf("%s\n", *ret_url);
+    CLEAN_MEM char *text = mem_printf("%s\n", s->url);
     return file_replace(path, 0644, text, err);
 }
 
@@ -377,6 +382,7 @@ static void dispatch_up(struct server *s)
     pressure_start(&s->pressure, s->api.loop);
 }
 
+// What connects meanwhile waits for the loop to run.
 static int http_up(struct server *s, struct err *err)
 {
     s->api_settings = (struct api_settings){
@@ -392,12 +398,6 @@ static int http_up(struct server *s, struct err *err)
     s->api.settings = &s->api_settings;
     s->api.started_ms = clock_wall_ms();
     s->api.pool = pool_new(s->api.loop, POOL_THREADS);
-    TRY(lambda_start(&s->api, err));
-    TRY(http_apis_start(&s->api, err));
-    TRY(dispatch_resume(s->api.dispatch, err));
-    TRY(schedules_new(s->api.loop, s->api.store, s->api.dispatch, s->settings.region,
-                      &s->api.schedules, err));
-    schedules_look(s->api.schedules);
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
                                    .ctx = &s->api,
@@ -405,7 +405,20 @@ static int http_up(struct server *s, struct err *err)
     TRY(http_server_new(s->api.loop, &options, &s->http, err));
     s->runtime = runtime_server_new(&s->api, s->http);
     runner_fleet_serve(s->api.fleet, runtime_server_api(s->runtime));
+    endpoint_find(s);
     return 0;
+}
+
+// Events that waited for us start instances at once, which are told of the endpoint.
+static int services_up(struct server *s, struct err *err)
+{
+    TRY(lambda_start(&s->api, err));
+    TRY(http_apis_start(&s->api, err));
+    TRY(dispatch_resume(s->api.dispatch, err));
+    TRY(schedules_new(s->api.loop, s->api.store, s->api.dispatch, s->settings.region,
+                      &s->api.schedules, err));
+    schedules_look(s->api.schedules);
+    return endpoint_write(s, err);
 }
 
 // ── signals ──
@@ -479,7 +492,8 @@ static int server_up(struct server *s, struct err *err)
     TRY(store_up(s, err));
     TRY(credentials_load(s, err));
     dispatch_up(s);
-    return http_up(s, err);
+    TRY(http_up(s, err));
+    return services_up(s, err);
 }
 
 // The reverse order of server_up; each part survives not having come up.
@@ -543,10 +557,8 @@ int cli_serve(int argc, char **argv)
         log_setup((enum log_level)s.settings.log_level, s.settings.log == SETTINGS_LOG_JSON);
         rc = server_up(&s, &err);
     }
-    CLEAN_MEM char *url = NULL;
-    rc = rc < 0 ? rc : endpoint_write(&s, &url, &err);
     if (rc >= 0) {
-        log_notice("ready on %s after %.1f ms, data in %s%s", url,
+        log_notice("ready on %s after %.1f ms, data in %s%s", s.url,
                    (double)(clock_mono_us() - began_us) / 1000, s.settings.data,
                    s.settings.insecure ? ", requests need not be signed" : "");
         loop_run(s.api.loop);
@@ -555,6 +567,7 @@ int cli_serve(int argc, char **argv)
     int status = rc < 0 ? fail(&err) : 0;
     server_down(&s);
     free(s.walls);
+    free(s.url);
     settings_done(&s.settings);
     return status;
 }
