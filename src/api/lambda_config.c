@@ -262,11 +262,18 @@ static int read_network(const json_t *input, struct err *err)
     return 0;
 }
 
-static int read_dead_letter(struct api *api, const json_t *input, struct err *err)
+static int read_dead_letter(struct api *api, const json_t *input, const struct function *f,
+                            struct err *err)
 {
     struct str target = {0};
+    struct arn_function function;
     if (json_get_str(input, "DeadLetterConfig.TargetArn", &target, err) < 0) {
         return wrong_type(err);
+    }
+    if (arn_function_parse(target, &function, NULL) >= 0 &&
+        str_eq(function.name, str_of(f->name))) { // its events would never end
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "You can't specify the function as a dead-letter target for itself.");
     }
     return target.size ? lambda_destination_check(api, target, "dead-letter target", err) : 0;
 }
@@ -300,7 +307,7 @@ static int read_batching(const json_t *input, struct err *err)
 static int read_kept(struct api *api, const json_t *input, struct function *f, struct err *err)
 {
     TRY(read_architectures(input, err));
-    TRY(read_dead_letter(api, input, err));
+    TRY(read_dead_letter(api, input, f, err));
     TRY(read_network(input, err));
     TRY(read_batching(input, err));
     CLEAN_JSON json_t *extra = NULL;

@@ -172,6 +172,7 @@ void deploy_done(struct deploy *deploy)
     for (size_t i = 0; i < deploy->count; i++) {
         free(deploy->functions[i].zip);
         free(deploy->functions[i].arn);
+        free(deploy->functions[i].dead_letter);
     }
     free(deploy->functions);
     for (size_t i = 0; i < deploy->layer_count; i++) {

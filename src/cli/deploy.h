@@ -12,7 +12,8 @@ struct deploy_function {
     char *zip;     // path of its package
     char hash[45]; // CodeSha256 of it
     uint64_t size;
-    char *arn; // once the server has it
+    char *arn;         // once the server has it
+    char *dead_letter; // ARN of what the server has for onError, or ""
     enum deploy_action action;
 };
 

@@ -89,6 +89,7 @@ int deploy_buckets(struct deploy *deploy, struct err *err)
         if (deploy_wants(deploy, f)) {
             TRY(need_destination(deploy, f->wanted->on_success, err));
             TRY(need_destination(deploy, f->wanted->on_failure, err));
+            TRY(need_destination(deploy, f->wanted->on_error, err));
         }
     }
     return 0;

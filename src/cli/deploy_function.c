@@ -179,23 +179,25 @@ static int set_concurrency(struct deploy *deploy, struct deploy_function *f, con
     return remote_lambda_call(&deploy->remote, "PUT", path, body, &reply, err);
 }
 
-// A destination as an ARN: names of functions are those of this account and region.
+// As an ARN: names of functions are those of this account and region. NULL becomes "".
+static void add_target(struct buf *out, const char *target, const struct deploy_function *f)
+{
+    struct arn own;
+    if (!target || strncmp(target, "arn:", 4) == 0 || arn_parse(str_of(f->arn), &own, NULL) < 0) {
+        buf_add_text(out, target ? target : "");
+    } else {
+        arn_add_function(out, own.region, own.account, str_of(target), (struct str){0});
+    }
+}
+
 static void put_destination(json_t *config, const char *kind, const char *target,
                             const struct deploy_function *f)
 {
-    struct arn own;
-    if (!target) {
-        return;
-    }
     CLEAN(buf_done) struct buf arn = BUF_INIT(2048);
-    if (strncmp(target, "arn:", 4) == 0 || arn_parse(str_of(f->arn), &own, NULL) < 0) {
-        buf_add_text(&arn, target);
-    } else {
-        arn_add_function(&arn, own.region, own.account, str_of(target), (struct str){0});
+    add_target(&arn, target, f);
+    if (arn.size) {
+        json_put(config, kind, json_pack("{s:s}", "Destination", buf_text(&arn)));
     }
-    json_t *destination = json_object();
-    json_put_str(destination, "Destination", buf_str(&arn));
-    json_put(config, kind, destination);
 }
 
 static json_t *event_config_of(const struct deploy_function *f)
@@ -253,6 +255,18 @@ static int set_event_config(struct deploy *deploy, struct deploy_function *f, st
     deploy_changed(deploy, "set how %s takes events", f->wanted->name);
     return remote_lambda_call(&deploy->remote, none ? "DELETE" : "PUT", path, none ? NULL : wanted,
                               &reply, err);
+}
+
+static int set_dead_letter(struct deploy *deploy, struct deploy_function *f, struct err *err)
+{
+    CLEAN(buf_done) struct buf arn = BUF_INIT(2048);
+    add_target(&arn, f->wanted->on_error, f);
+    if (strcmp(buf_text(&arn), f->dead_letter) == 0) {
+        return 0;
+    }
+    CLEAN_JSON json_t *body =
+        json_pack("{s:{s:s}}", "DeadLetterConfig", "TargetArn", buf_text(&arn));
+    return update_configuration(deploy, f, body, err);
 }
 
 static int set_tags(struct deploy *deploy, struct deploy_function *f, const json_t *there,
@@ -339,6 +353,7 @@ static int deploy_one(struct deploy *deploy, struct deploy_function *f, struct e
         TRY(remote_lambda_get(&deploy->remote, f->wanted->name, &there, err));
     }
     f->arn = str_dup(json_str(json_at(there, "Configuration.FunctionArn")));
+    f->dead_letter = str_dup(json_str(json_at(there, "Configuration.DeadLetterConfig.TargetArn")));
     TRY(set_concurrency(deploy, f, there, err));
     TRY(set_tags(deploy, f, there, err));
     if (!deploy->configuration) {
@@ -355,10 +370,11 @@ int deploy_functions(struct deploy *deploy, struct err *err)
             return err_prefix(err, "functions.%s", f->wanted->key);
         }
     }
-    for (size_t i = 0; i < deploy->count;
-         i++) { // now every function that may be a destination is there
+    // Now every function that may be a destination is there.
+    for (size_t i = 0; i < deploy->count; i++) {
         struct deploy_function *f = &deploy->functions[i];
-        if (deploy_wants(deploy, f) && set_event_config(deploy, f, err) < 0) {
+        if (deploy_wants(deploy, f) &&
+            (set_event_config(deploy, f, err) < 0 || set_dead_letter(deploy, f, err) < 0)) {
             return err_prefix(err, "functions.%s", f->wanted->key);
         }
     }

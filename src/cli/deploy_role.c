@@ -52,6 +52,7 @@ static json_t *policy_of(const struct serverless *service)
     for (size_t i = 0; i < service->function_count; i++) {
         add_destination(service, service->functions[i].on_success, statements);
         add_destination(service, service->functions[i].on_failure, statements);
+        add_destination(service, service->functions[i].on_error, statements);
     }
     json_array_extend(statements, service->statements);
     json_put_str(document, "Version", STR("2012-10-17"));

@@ -326,7 +326,7 @@ const struct schema_row schema_function[] = {
     {"functions.*.memorySize", I, YES, 128, 10240},
     {"functions.*.name", S, YES},
     {"functions.*.network", S, YES, 0, 0, "closed|open"},
-    {"functions.*.onError", S | C, NO},
+    {"functions.*.onError", S | C, YES},
     {"functions.*.package", M, YES, .like = "package"},
     {"functions.*.provisionedConcurrency", I | C, NO},
     {"functions.*.reservedConcurrency", I | C, YES},

@@ -180,6 +180,21 @@ static int read_destination(const struct tree_node *functions, const struct serv
                : tree_fail(err, target, "\"%s\" is neither a function nor an ARN", text);
 }
 
+// The Framework takes a topic here; there are none.
+static int read_on_error(const struct tree_node *functions, const struct serverless *service,
+                         const struct tree_node *node, const char **ret, struct err *err)
+{
+    TRY(read_destination(functions, service, node, ret, err));
+    struct arn arn;
+    bool served = !*ret || arn_parse(str_of(*ret), &arn, NULL) < 0 ||
+                  str_eq(arn.service, STR("lambda")) || str_eq(arn.service, STR("s3"));
+    return served ? 0
+                  : tree_fail(err, node,
+                              "onError: \"%s\" is not served here; events that fail can go to a "
+                              "function or to arn:aws:s3:::BUCKET/PREFIX",
+                              *ret);
+}
+
 static bool is_model(const char *handler)
 {
     struct str h = str_of(handler);
@@ -268,6 +283,7 @@ static int read_functions(struct serverless *service, const struct tree_node *ro
         struct serverless_function *f = &service->functions[i];
         TRY(read_destination(functions, service, tree_get(to, "onSuccess"), &f->on_success, err));
         TRY(read_destination(functions, service, tree_get(to, "onFailure"), &f->on_failure, err));
+        TRY(read_on_error(functions, service, tree_get(n, "onError"), &f->on_error, err));
     }
     return 0;
 }

@@ -72,6 +72,7 @@ struct serverless_function {
     int64_t retries_max;          // -1: not given
     json_t *environment, *tags;   // objects of strings, never NULL; the provider's are merged in
     const char *on_success, *on_failure; // ARN, or name of a function, or NULL
+    const char *on_error;                // the same, for the events themselves
     struct serverless_bucket *buckets;
     size_t bucket_count;
     struct serverless_layer_use *layers; // in the order in which they are laid over each other

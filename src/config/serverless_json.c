@@ -108,6 +108,7 @@ static json_t *function_to_json(const struct serverless_function *f)
     put_number(object, "maximumRetryAttempts", f->retries_max);
     put_text(object, "onSuccess", f->on_success);
     put_text(object, "onFailure", f->on_failure);
+    put_text(object, "onError", f->on_error);
     if (json_object_size(f->environment)) {
         json_put(object, "environment", json_incref(f->environment));
     }

@@ -390,6 +390,30 @@ def test_functions_come_and_go(project, server):
         [f"{cli.name}-dev-second", f"{cli.name}-dev-third", f"{cli.name}-renamed"])
 
 
+def test_events_that_fail(project, server):
+    cli, lam = project, server.client("lambda")
+
+    def target(name="second"):
+        config = lam.get_function_configuration(FunctionName=f"{cli.name}-dev-{name}")
+        return config.get("DeadLetterConfig", {}).get("TargetArn")
+
+    edit(cli, "  echo:\n", "  second:\n    handler: model.yaml\n    onError: third\n  third:\n    handler: model.yaml\n"
+         f"    onError: arn:aws:s3:::{cli.name}-dead/letters/\n  echo:\n")
+    cli("deploy")
+    assert target().endswith(f":{cli.name}-dev-third")
+    assert target("third") == f"arn:aws:s3:::{cli.name}-dead/letters/"
+    server.client("s3").head_bucket(Bucket=f"{cli.name}-dead")
+    assert "No changes" in cli("deploy").out
+    edit(cli, "    onError: third\n", "")
+    cli("deploy")
+    assert target() is None
+    edit(cli, f"arn:aws:s3:::{cli.name}-dead/letters/", "arn:aws:sns:us-east-1:000000000000:t")
+    assert "onError" in cli("deploy", status=INVALID).err
+    edit(cli, "arn:aws:sns:us-east-1:000000000000:t", "third")
+    assert "dead-letter target for itself" in cli("deploy", status=INVALID).err
+    cli("remove")
+
+
 def test_stages(project, server):
     cli = project
     edit(cli, "{suffix: .json}", "{suffix: '.${sls:stage}'}")

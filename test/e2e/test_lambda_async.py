@@ -144,3 +144,9 @@ def test_dead_letters_nobody_takes(server, lam):
             DeadLetterConfig={"TargetArn": target})
         assert (code, status) == ("InvalidParameterValueException", 400)
         assert "dead-letter target" in message and target in message
+
+
+def test_dead_letters_to_itself(lam, name):
+    code, status, message = fails(lam.update_function_configuration, FunctionName=name,
+                                  DeadLetterConfig={"TargetArn": arn(name, "$LATEST")})
+    assert (code, status) == ("InvalidParameterValueException", 400) and "itself" in message
