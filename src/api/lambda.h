@@ -89,7 +89,7 @@ struct lambda_call {
 
     const json_t *code;             // where in input the code is told of
     struct lambda_package *package; // of operations with code
-    struct function *draft;         // what CreateFunction asks for
+    struct function *draft;         // what the function is to be
     struct pool_work work;
     int (*pool_run)(struct lambda_call *call, struct err *err);
     int (*pool_done)(struct lambda_call *call, struct err *err);
@@ -320,6 +320,8 @@ struct lambda_package *lambda_package_new(const char *packages, uint64_t unpacke
 void lambda_package_free(struct lambda_package *package);
 // Pool thread: checks, unpacks and makes durable; what is there already is left as it is.
 MUST_CHECK int lambda_package_unpack(struct lambda_package *package, struct err *err);
+// Pool thread: how many bytes are in an unpacked package.
+MUST_CHECK int lambda_package_unpacked(const char *folder, uint64_t *ret, struct err *err);
 // Removes the packages that are not in `used`, and what a crash left behind. At start.
 void lambda_package_sweep(const char *packages, const struct map *used);
 void lambda_folder_remove(const char *path); // with all that is in it; blocks

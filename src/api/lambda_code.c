@@ -30,6 +30,14 @@ static int code_from_s3(struct lambda_call *call, struct str bucket, struct str 
     return 0;
 }
 
+// What is unpacked now stays until the call has ended.
+static void packages_hold(struct lambda_call *call)
+{
+    struct lambda *lambda = call->api->lambda;
+    call->package = lambda_package_new(lambda->packages, call->api->settings->code_unpacked_max);
+    lambda_sweep_hold(lambda);
+}
+
 // The base64 stays in call->input until the pool thread decodes it.
 int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *err)
 {
@@ -40,9 +48,7 @@ int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *e
     TRY(has_bucket);
     TRY(json_get_str(code, "S3Key", &key, err));
     call->code = code;
-    call->package =
-        lambda_package_new(call->api->lambda->packages, call->api->settings->code_unpacked_max);
-    lambda_sweep_hold(call->api->lambda);
+    packages_hold(call);
     if (has_zip && has_bucket) {
         return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
                        "Please do not provide other FunctionCode parameters when providing a "
@@ -57,6 +63,25 @@ int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *e
                            ? "ImageUri is not served here: give a ZipFile, or S3Bucket and S3Key."
                            : "Please provide a source for function code.");
     }
+    return 0;
+}
+
+// How many bytes the layers of call->draft leave for its code. Pool thread.
+static int layers_room(const struct lambda_call *call, uint64_t *ret, struct err *err)
+{
+    const struct function *f = call->draft;
+    uint64_t most = call->api->settings->code_unpacked_max, layers = 0;
+    for (size_t i = 0; i < f->layer_count; i++) {
+        uint64_t size = 0;
+        TRY(lambda_package_unpacked(f->layers[i].package, &size, err));
+        layers += size;
+    }
+    if (layers > most) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Layers consume more than the available size of %llu bytes",
+                       (unsigned long long)most);
+    }
+    *ret = most - layers;
     return 0;
 }
 
@@ -77,6 +102,7 @@ int lambda_code_unpack(struct lambda_call *call, struct err *err)
                            "ZipFile is not base64: %s", why.text);
         }
     }
+    TRY(call->draft ? layers_room(call, &call->package->unpacked_max, err) : 0);
     return lambda_package_unpack(call->package, err);
 }
 
@@ -292,8 +318,35 @@ int lambda_update_code(struct lambda_call *call, struct err *err)
     struct lambda_function *f = NULL;
     TRY(lambda_need(call, &f, err));
     TRY(check_idle(call, f, err));
+    call->draft = function_copy(f->latest); // for its layers
     TRY(lambda_code_find(call, call->input, err));
     lambda_pool(call, lambda_code_unpack, code_unpacked);
+    return 0;
+}
+
+static int configuration_fits(struct lambda_call *call, struct err *err)
+{
+    uint64_t most = call->api->settings->code_unpacked_max, room = 0, code = 0;
+    TRY(layers_room(call, &room, err));
+    TRY(lambda_package_unpacked(call->draft->package, &code, err));
+    if (code > room) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Function code combined with layers exceeds the maximum allowed size of "
+                       "%llu bytes. The actual size is %llu bytes.",
+                       (unsigned long long)most, (unsigned long long)(most - room + code));
+    }
+    return 0;
+}
+
+static int configuration_write(struct lambda_call *call, struct err *err)
+{
+    struct lambda_function *f = NULL;
+    TRY(lambda_need(call, &f, err));
+    struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
+    change_latest(change, f, function_ref(call->draft));
+    change->status = 200;
+    change->done = change_answer_config;
+    lambda_write(change);
     return 0;
 }
 
@@ -307,11 +360,12 @@ int lambda_update_configuration(struct lambda_call *call, struct err *err)
     TRY(lambda_config_read(call->api, call->input, /* create */ false, fresh, err));
     TRY(lambda_layers_read(call, fresh, err));
     function_touch(fresh);
-    struct lambda_change *change = lambda_change_new(call->api->lambda, f, call->name, call);
-    change_latest(change, f, function_ref(fresh));
-    change->status = 200;
-    change->done = change_answer_config;
-    lambda_write(change);
+    call->draft = MOVE(fresh);
+    if (!json_object_get(call->input, "Layers")) {
+        return configuration_write(call, err);
+    }
+    packages_hold(call);
+    lambda_pool(call, configuration_fits, configuration_write);
     return 0;
 }
 

@@ -193,6 +193,13 @@ static int entry_stat(zip_t *zip, zip_uint64_t i, zip_stat_t *st, struct err *er
     return name_check(st->name, err);
 }
 
+static int too_large(const struct lambda_package *package, struct err *err)
+{
+    return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                   "Unzipped size must be smaller than %llu bytes",
+                   (unsigned long long)package->unpacked_max);
+}
+
 // Everything that can be refused is, before anything is written.
 static int entries_check(const struct lambda_package *package, zip_t *zip, struct err *err)
 {
@@ -210,9 +217,7 @@ static int entries_check(const struct lambda_package *package, zip_t *zip, struc
         zip_stat_t st;
         TRY(entry_stat(zip, i, &st, err));
         if (__builtin_add_overflow(total, st.size, &total) || total > package->unpacked_max) {
-            return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
-                           "Unzipped size must be smaller than %llu bytes",
-                           (unsigned long long)package->unpacked_max);
+            return too_large(package, err);
         }
         packed += st.comp_size;
     }
@@ -233,8 +238,7 @@ static int folder_sync_each(const char *path, const struct stat *st, int kind, s
 static int zip_unpack(const struct lambda_package *package, const char *zip_path,
                       const char *folder, struct err *err)
 {
-    int why = 0;
-    CLEAN(zip_clean) zip_t *zip = zip_open(zip_path, ZIP_RDONLY | ZIP_CHECKCONS, &why);
+    CLEAN(zip_clean) zip_t *zip = zip_open(zip_path, ZIP_RDONLY | ZIP_CHECKCONS, NULL);
     if (!zip) {
         return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
                        "Could not unzip uploaded file. Please check your file, then try to upload "
@@ -250,6 +254,24 @@ static int zip_unpack(const struct lambda_package *package, const char *zip_path
     if (nftw(folder, folder_sync_each, 16, FTW_DEPTH | FTW_PHYS) != 0) {
         return err_errno(err, ERR_IO, errno, "cannot sync %s", folder);
     }
+    return 0;
+}
+
+int lambda_package_unpacked(const char *folder, uint64_t *ret, struct err *err)
+{
+    CLEAN_MEM char *path = mem_printf("%s.zip", folder);
+    CLEAN(zip_clean) zip_t *zip = zip_open(path, ZIP_RDONLY, NULL);
+    if (!zip) {
+        return err_set(err, ERR_IO, "cannot read %s", path);
+    }
+    uint64_t total = 0;
+    zip_int64_t count = zip_get_num_entries(zip, 0);
+    for (zip_uint64_t i = 0; i < (zip_uint64_t)count; i++) {
+        zip_stat_t st;
+        TRY(entry_stat(zip, i, &st, err));
+        total += st.size; // cannot overflow: it was checked when it came
+    }
+    *ret = total;
     return 0;
 }
 
@@ -328,7 +350,9 @@ int lambda_package_unpack(struct lambda_package *package, struct err *err)
     CLEAN_MEM char *place = mem_printf("%s/%s", package->packages, package->sha256_hex);
     package->folder = mem_printf("%s/code", place);
     if (access(package->folder, F_OK) == 0) {
-        return 0;
+        uint64_t unpacked = 0;
+        TRY(lambda_package_unpacked(package->folder, &unpacked, err));
+        return unpacked > package->unpacked_max ? too_large(package, err) : 0;
     }
     struct uuid unique = uuid_new();
     CLEAN_MEM char *temporary = mem_printf("%s/new-%s", package->packages, unique.text);

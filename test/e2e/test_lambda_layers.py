@@ -235,6 +235,42 @@ def test_configuration_shows_layers(server, lam):
     assert got["Layers"] == shown
 
 
+def test_code_and_layers_share_the_room(make_server):
+    rouse = make_server("--code-unpacked-max", "100KiB")
+    lam, most = rouse.client("lambda"), 100 * 1024
+
+    def layer(size):
+        return publish(lam, {"data": b"\0" * size})["LayerVersionArn"]
+
+    def code(size):
+        return zip_of({"index.py": HANDLER, "data": b"\0" * (size - len(HANDLER))})
+
+    def create(size, *layers):
+        return fails(lam.create_function, FunctionName=layer_name(), Runtime="python3.11", Role=ROLE,
+                     Handler="index.handler", Code={"ZipFile": code(size)}, Layers=list(layers))
+
+    def refused(text):
+        return ("InvalidParameterValueException", 400, text)
+
+    assert fails(publish, lam=lam, files={"data": b"\0" * (most + 1)}) == refused(
+        f"Unzipped size must be smaller than {most} bytes")
+    small, large = layer(30 * 1024), layer(80 * 1024)
+    assert create(10 * 1024, small, large) == refused(
+        f"Layers consume more than the available size of {most} bytes")
+    assert create(20 * 1024 + 1, large) == refused(f"Unzipped size must be smaller than {20 * 1024} bytes")
+    function = python(rouse, large, package=code(20 * 1024))
+    change = {"FunctionName": function.name}
+    assert fails(lam.update_function_code, ZipFile=code(20 * 1024 + 1), **change)[2] == (
+        f"Unzipped size must be smaller than {20 * 1024} bytes")
+    lam.update_function_configuration(Layers=[small], **change)
+    lam.update_function_code(ZipFile=code(70 * 1024), **change)
+    assert fails(lam.update_function_configuration, Layers=[large], **change) == refused(
+        f"Function code combined with layers exceeds the maximum allowed size of {most} bytes. The actual "
+        f"size is {150 * 1024} bytes.")
+    assert fails(lam.update_function_configuration, Layers=[small, large], **change)[2].startswith("Layers consume")
+    assert say(function, "1 + 1") == 2
+
+
 def test_who_may_not_read_a_layer_may_not_use_it(server, lam):
     iam, sts, name = server.client("iam"), server.client("sts"), "r-" + uuid.uuid4().hex[:8]
     layer, other = publish(lam, {"a": "b"}), publish(lam, {"a": "c"})
