@@ -23,6 +23,10 @@ REGION = "us-east-1"
 PATIENCE_S = 120  # the machine may be busy, the programs sanitized
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "walls(names): walls of the machine without which a test is skipped")
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -381,12 +381,20 @@ def user_of(kind):
 @pytest.fixture(scope="module", params=USERS)
 def walled(request):
     for one in prison(user_of(request.param)):
-        walls = one.info()["walls"]
-        if walls["missing"]:
-            one.stop()
-            pytest.skip(f"this machine denies walls: {walls['why']}")
         one.kind = request.param
+        one.walls = one.info()["walls"]
         yield one
+
+
+@pytest.fixture(autouse=True)
+def walls_stand(request):
+    """walls(…) of a test names the walls that it tries; "root|files": either will do."""
+    marker = request.node.get_closest_marker("walls")
+    if marker and "walled" in request.fixturenames:
+        walls = request.getfixturevalue("walled").walls
+        for needed in marker.args:
+            if not set(needed.split("|")) & set(walls["standing"]):
+                pytest.skip(f"this machine denies the wall {needed}: {walls['why']}")
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -441,6 +449,7 @@ def files_of(one):
             "shadow": "/etc/shadow", "home": pathlib.Path(pwd.getpwuid(0).pw_dir)}
 
 
+@pytest.mark.walls("root|files")
 @pytest.mark.parametrize("name", ["data", "credentials", "victim", "environ", "memory", "log",
                                   "shadow", "home"])
 def test_files_of_others_are_not_there(walled, name):
@@ -458,6 +467,7 @@ def test_files_of_others_are_there_without_walls(open_, name):
     assert answer["escaped"], answer
 
 
+@pytest.mark.walls("root|files")
 @pytest.mark.parametrize("path", ["/usr/bin/env", "/etc/passwd", "/var/task/attacker.py", "/x",
                                   "/dev/x", "/proc/sys/kernel/core_pattern",
                                   "/proc/sysrq-trigger"])
@@ -467,6 +477,7 @@ def test_nothing_but_tmp_is_written(walled, path):
     assert walled.attempt(walled.attacker, **{"try": "write", "path": "/tmp/x"})["escaped"]
 
 
+@pytest.mark.walls("processes")
 def test_other_processes_are_out_of_reach(walled, bystander):
     for pid, marker in (bystander(walled), (walled.process.pid, "rouse serve")):
         answer = walled.attempt(walled.attacker, **{"try": "process", "pid": pid, "marker": marker})
@@ -491,6 +502,7 @@ def spying(one):
     return answer
 
 
+@pytest.mark.walls("processes", "root")
 def test_other_instances_events_are_not_seen(walled):
     answer = spying(walled)
     assert not answer["escaped"], answer
@@ -501,6 +513,7 @@ def test_other_instances_events_are_seen_without_walls(open_):
     assert answer["escaped"], answer
 
 
+@pytest.mark.walls("network")
 def test_the_network_is_the_endpoint(walled, listener):
     port, name = listener
     for event in ({"host": "127.0.0.1", "port": port}, {"name": name},
@@ -512,6 +525,7 @@ def test_the_network_is_the_endpoint(walled, listener):
     assert walled.attempt(walled.attacker, **{"try": "endpoint"})["detail"] == 200
 
 
+@pytest.mark.walls("root|files")
 def test_an_open_network_is_the_hosts(walled, listener):
     function = walled.create_open()
     for _ in range(2):
@@ -532,6 +546,7 @@ def test_the_network_is_the_hosts_without_walls(open_, listener):
     assert open_.attempt(open_.attacker, **{"try": "endpoint"})["detail"] == 200
 
 
+@pytest.mark.walls("network")
 def test_connections_are_bounded(walled):
     answers = []
     hoarding = threading.Thread(target=lambda: answers.append(walled.attempt(
@@ -544,6 +559,7 @@ def test_connections_are_bounded(walled):
     assert walled.attempt(walled.attacker, **{"try": "endpoint"})["detail"] == 200
 
 
+@pytest.mark.walls("calls")
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86_64")
 @pytest.mark.parametrize("name", CALL_NAMES)
 def test_calls_are_refused(walled, name):
@@ -561,6 +577,7 @@ def test_calls_are_not_refused_without_walls(open_, name):
     assert answer["escaped"], answer
 
 
+@pytest.mark.walls("limits")
 def test_a_fork_bomb_fizzles(walled):
     answer = walled.attempt(walled.attacker, **{"try": "bomb"})
     assert not answer["escaped"], answer
@@ -571,6 +588,7 @@ def test_a_fork_bomb_goes_off_without_walls(open_):
     assert open_.attempt(open_.attacker, **{"try": "bomb"})["escaped"]
 
 
+@pytest.mark.walls("root")
 def test_tmp_is_bounded(walled):
     answer = walled.attempt(walled.attacker, **{"try": "fill", "name": uuid.uuid4().hex})
     assert not answer["escaped"], answer
@@ -586,6 +604,7 @@ def hungry(one):
     return got.get("FunctionError"), got["Payload"].read().decode()
 
 
+@pytest.mark.walls("limits")
 def test_memory_is_bounded(walled):
     error, answer = hungry(walled)
     assert error, answer
@@ -625,6 +644,7 @@ def outliving(one):
     return marked(marker)
 
 
+@pytest.mark.walls("processes")
 def test_nothing_outlives_a_timeout(walled):
     walled.kind_open = False
     assert outliving(walled) == []
@@ -641,6 +661,7 @@ def test_a_daemon_outlives_a_timeout_without_walls(open_):
 # ---- what must fail whatever the walls ----
 
 
+@pytest.mark.walls("network")
 def test_forged_messages_hurt_their_sender_only(walled):
     forger = walled.create()
     for jobs in ([1 << 40], [0, 1, 2, 3]):
@@ -652,6 +673,7 @@ def test_forged_messages_hurt_their_sender_only(walled):
                                                   "port": 1})["escaped"]
 
 
+@pytest.mark.walls("root|files", "network", "processes", "calls")
 def test_walls_stand_while_a_function_is_loaded(walled, listener, bystander):
     files = files_of(walled)
     pid, marker = bystander(walled)
@@ -756,6 +778,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.walls("user")
 def test_what_interpreters_need_works(walled):
     function = walled.create(NEEDS)
     for _ in range(2):  # from the runtime's template, then from the function's
@@ -785,6 +808,7 @@ def test_instances_do_not_share_their_chances(walled):
 # ---- saying so ----
 
 
+@pytest.mark.walls("user", "processes", "root", "network", "files", "calls")
 def test_info_names_the_walls(walled):
     walls = walled.info()["walls"]
     assert {"user", "processes", "root", "network", "files", "calls"} <= set(walls["standing"])
