@@ -1,46 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Open Inference Protocol: a request becomes a job of the model's function, and its answer the
-// protocol's. The tensors are the runner's business.
+// The inference protocol over REST: one table of paths, and bodies that go to the runner and come back
+// as they are. What there is to say of models is in models.c.
 #include "api/inference.h"
-#include "api/authorize.h"
-#include "api/lambda.h"
-#include "api/model_call.h"
+#include "api/models.h"
 #include "api/reply.h"
-#include "api/tensor_binary.h"
 #include "base/mem.h"
 #include "dispatch/dispatch.h"
+#include "format/checksum.h"
+#include "format/gzip.h"
 #include "format/hex.h"
+#include "format/json.h"
 #include "format/uri.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#define BODY_MAX     ((size_t)64 * 1024 * 1024)
-#define PREPARED_MAX (1024 * 1024)
+#define SEGMENTS_MAX 8
+#define REPLY_MAX    (2 * MODELS_BODY_MAX)
+
+struct operation;
 
 struct inference {
     struct http_request *req; // NULL once the client has gone
     struct api *api;
     struct auth auth;
-    struct buf body;
+    struct buf body; // begins with room for the mark of tensors
+    struct job *job; // until it is settled
     int refs;
-    char model[FUNCTION_NAME_MAX + 1], version[64];
-    char verb[16];   // "", "ready", "infer"; or of the server: "live", "index", …
-    json_t *id;      // of the request
-    json_t *outputs; // that it asks for, or NULL
-    bool binary;     // all outputs in binary unless they say otherwise
+    struct model_ref model;
+    const struct operation *op; // NULL: there is none of that path and method
+};
+
+struct operation {
+    const char *method, *path; // below "/v2", without the version; '*' is the model
+    int (*run)(struct inference *in, struct err *err);
 };
 
 static void inference_unref(struct inference *in)
 {
-    if (--in->refs > 0) {
-        return;
+    if (--in->refs == 0) {
+        buf_done(&in->body);
+        free(in);
     }
-    buf_done(&in->body);
-    json_decref(in->id);
-    json_decref(in->outputs);
-    free(in);
+}
+
+static int status_of(int code)
+{
+    return code == ERR_FUNCTION  ? 500
+           : code == ERR_TIMEOUT ? 504 // not 408: the client was not too slow
+                                 : err_http_status(code);
 }
 
 static void fail(struct inference *in, const struct err *err)
@@ -50,167 +57,125 @@ static void fail(struct inference *in, const struct err *err)
     }
     CLEAN_JSON json_t *json = json_object();
     json_put_str(json, "error", str_of(err->text));
-    reply_json(in->req, err_http_status(err->code), json);
+    reply_json(in->req, status_of(err->code), json);
+}
+
+static struct str body_of(const struct inference *in)
+{
+    return str_skip(buf_str(&in->body), TENSORS_MARK_SIZE);
 }
 
 // ── the server and its models ──
 
-static void reply_server(struct inference *in)
+static int run_server(struct inference *in, struct err *err)
 {
-    CLEAN_JSON json_t *json = json_pack("{s:s, s:s, s:[s]}", "name", "rouse", "version",
-                                        ROUSE_VERSION, "extensions", "binary_tensor_data");
+    (void)err;
+    CLEAN_JSON json_t *json = models_server();
     reply_json(in->req, 200, json);
+    return 0;
 }
 
-static void reply_state(struct inference *in, const char *name, bool yes)
+static int reply_state(struct inference *in, const char *name, bool yes)
 {
     CLEAN_JSON json_t *json = json_pack("{s:b}", name, yes);
     reply_json(in->req, yes ? 200 : 503, json);
-}
-
-static void reply_index(struct inference *in)
-{
-    CLEAN_JSON json_t *list = json_array();
-    size_t at = 0;
-    for (struct lambda_function *f; (f = map_next(&in->api->lambda->functions, &at));) {
-        if (f->latest && strcmp(f->latest->runtime, "onnx") == 0) {
-            bool ready = f->latest->state == FUNCTION_ACTIVE;
-            json_array_append_new(
-                list, json_pack("{s:s, s:s, s:s, s:s}", "name", f->name, "version",
-                                f->latest->version, "state", ready ? "READY" : "UNAVAILABLE",
-                                "reason", f->latest->state_reason ? f->latest->state_reason : ""));
-        }
-    }
-    reply_json(in->req, 200, list);
-}
-
-static int function_find(struct inference *in, struct function **ret, struct err *err)
-{
-    bool latest = !in->version[0] || strcmp(in->version, "$LATEST") == 0;
-    CLEAN_MEM char *key = latest ? mem_dup(in->model) : mem_printf("%s:%s", in->model, in->version);
-    struct function *f = dispatch_function(in->api->dispatch, str_of(key));
-    if (!f || strcmp(f->runtime, "onnx") != 0) {
-        return err_set(err, ERR_NOT_FOUND, "there is no model %s%s%s", in->model,
-                       latest ? "" : " of version ", latest ? "" : in->version);
-    }
-    *ret = f;
     return 0;
 }
 
-// float32 → FP32, as the protocol writes it.
-static const char *datatype_name(const char *type)
+static int run_live(struct inference *in, struct err *err)
 {
-    static const char *const names[][2] = {
-        {"float32", "FP32"},  {"float16", "FP16"},  {"float64", "FP64"},  {"int8", "INT8"},
-        {"int16", "INT16"},   {"int32", "INT32"},   {"int64", "INT64"},   {"uint8", "UINT8"},
-        {"uint16", "UINT16"}, {"uint32", "UINT32"}, {"uint64", "UINT64"}, {"bool", "BOOL"},
-        {"string", "BYTES"},  {"double", "FP64"},   {"float", "FP32"},
-    };
-    for (size_t i = 0; type && i < ARRAY_SIZE(names); i++) {
-        if (strcmp(type, names[i][0]) == 0) {
-            return names[i][1];
-        }
-    }
-    return type ? type : "";
+    (void)err;
+    return reply_state(in, "live", true);
 }
 
-static json_t *tensors_of(const json_t *values)
+static int run_ready(struct inference *in, struct err *err)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < json_array_size(values); i++) {
-        const json_t *v = json_array_get(values, i);
-        const char *type = json_string_value(json_object_get(v, "type"));
-        json_array_append_new(list, json_pack("{s:O, s:s, s:O}", "name", json_object_get(v, "name"),
-                                              "datatype", datatype_name(type), "shape",
-                                              json_object_get(v, "shape")));
-    }
-    return list;
+    (void)err;
+    return reply_state(in, "ready", models_server_ready(in->api));
 }
 
-// What the preparation found out stands beside the prepared model.
-static json_t *prepared_read(const struct function *f)
+static int run_model_ready(struct inference *in, struct err *err)
 {
-    CLEAN_MEM char *path = mem_printf("%s/prepared.json", f->prepared ? f->prepared : f->package);
-    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    CLEAN(buf_done) struct buf text = BUF_INIT(PREPARED_MAX);
-    char *to = buf_reserve(&text, PREPARED_MAX);
-    ssize_t got = fd >= 0 ? read(fd, to, PREPARED_MAX) : -1;
-    json_t *json = NULL;
-    if (got > 0) {
-        buf_took(&text, (size_t)got);
-        if (json_parse_object(buf_str(&text), &json, NULL) < 0) {
-            return NULL;
-        }
-    }
-    return json;
+    bool ready = false;
+    TRY(models_ready(in->api, &in->model, &ready, err));
+    return reply_state(in, "ready", ready);
 }
 
-static int reply_model(struct inference *in, struct err *err)
+static int run_metadata(struct inference *in, struct err *err)
 {
-    struct function *f = NULL;
-    TRY(function_find(in, &f, err));
-    CLEAN_JSON json_t *prepared = prepared_read(f);
-    CLEAN_JSON json_t *json = json_object();
-    json_put_str(json, "name", str_of(f->name));
-    json_put(json, "versions", json_pack("[s]", f->version));
-    json_put_str(json, "platform", STR("onnxruntime_onnx"));
-    json_put(json, "inputs", tensors_of(json_object_get(prepared, "inputs")));
-    json_put(json, "outputs", tensors_of(json_object_get(prepared, "outputs")));
+    CLEAN_JSON json_t *json = NULL;
+    TRY(models_metadata(in->api, &in->model, &json, err));
     reply_json(in->req, 200, json);
     return 0;
+}
+
+static int run_config(struct inference *in, struct err *err)
+{
+    CLEAN_JSON json_t *json = NULL;
+    TRY(models_config(in->api, &in->model, &json, err));
+    reply_json(in->req, 200, json);
+    return 0;
+}
+
+static int run_statistics(struct inference *in, struct err *err)
+{
+    CLEAN_JSON json_t *json = NULL;
+    TRY(models_statistics(in->api, &in->model, &json, err));
+    reply_json(in->req, 200, json);
+    return 0;
+}
+
+static int run_index(struct inference *in, struct err *err)
+{
+    CLEAN_JSON json_t *asked = NULL;
+    if (body_of(in).size) {
+        TRY(json_parse_object(body_of(in), &asked, err));
+    }
+    CLEAN_JSON json_t *list = models_index(in->api, json_is_true(json_object_get(asked, "ready")));
+    reply_json(in->req, 200, list);
+    return 0;
+}
+
+static int run_load(struct inference *in, struct err *err)
+{
+    TRY(models_load(in->api, &in->model, err));
+    reply_empty(in->req, 200);
+    return 0;
+}
+
+static int run_unload(struct inference *in, struct err *err)
+{
+    TRY(models_unload(in->api, &in->model, err));
+    reply_empty(in->req, 200);
+    return 0;
+}
+
+static int run_unsupported(struct inference *in, struct err *err)
+{
+    (void)in;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "trace settings, log settings and shared memory are not supported");
 }
 
 // ── infer ──
 
-static bool wants(const struct inference *in, const json_t *output, bool *ret_binary)
-{
-    *ret_binary = in->binary;
-    size_t count = json_array_size(in->outputs);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *asked = json_array_get(in->outputs, i);
-        if (str_eq(json_str(json_object_get(asked, "name")),
-                   json_str(json_object_get(output, "name")))) {
-            const json_t *binary = json_at(asked, "parameters.binary_data");
-            *ret_binary = binary ? json_is_true(binary) : in->binary;
-            return true;
-        }
-    }
-    return count == 0;
-}
-
-// {"outputs": […]} of the runner → the protocol's answer, tensors in binary after it when asked for.
+// {"outputs": […]} of the runner, and the bytes after it → the protocol's answer.
 static int answer(struct inference *in, const struct job *job, struct err *err)
 {
-    CLEAN_JSON json_t *result = NULL;
-    TRY(json_parse_object(bytes_str(job->result.payload), &result, err));
-    CLEAN_JSON json_t *json = json_object();
-    json_t *outputs = json_array();
-    json_put_str(json, "model_name", str_of(in->model));
-    json_put_str(json, "model_version", str_of(job->function->version));
-    if (in->id) {
-        json_object_set(json, "id", in->id);
-    }
-    json_put(json, "outputs", outputs);
-    CLEAN(buf_done) struct buf raw = BUF_INIT(BODY_MAX);
-    json_t *from = json_object_get(result, "outputs");
-    for (size_t i = 0; i < json_array_size(from); i++) {
-        json_t *output = json_array_get(from, i);
-        bool binary = false;
-        if (!wants(in, output, &binary)) {
-            continue;
-        }
-        if (binary) {
-            TRY(tensor_binary_out(output, &raw, err));
-        }
-        json_array_append(outputs, output);
-    }
-    CLEAN(buf_done) struct buf out = BUF_INIT(2 * BODY_MAX);
-    json_write(json, &out);
+    struct str json, raw;
+    TRY(models_answer(job, &json, &raw, err));
+    CLEAN(buf_done) struct buf out = BUF_INIT(REPLY_MAX);
+    buf_add_text(&out, "{\"model_name\":");
+    json_quote(&out, str_of(in->model.name));
+    buf_add_text(&out, ",\"model_version\":");
+    json_quote(&out, str_of(job->function->version));
+    buf_add_char(&out, ',');
+    buf_add_str(&out, str_skip(json, 1));
     char length[24];
     snprintf(length, sizeof length, "%zu", out.size);
     if (raw.size) {
         http_reply_header(in->req, "Inference-Header-Content-Length", length);
-        buf_add_str(&out, buf_str(&raw));
+        buf_add_str(&out, raw);
     }
     http_reply_header(in->req, "Content-Type",
                       raw.size ? "application/octet-stream" : "application/json");
@@ -222,111 +187,146 @@ static int answer(struct inference *in, const struct job *job, struct err *err)
 static void infer_settled(struct job *job)
 {
     struct inference *in = job->data;
-    struct err err = job->result.err;
-    int rc = err.code;
-    if (job->result.status == JOB_FUNCTION_ERROR || job->result.status == JOB_TIMED_OUT) {
-        CLEAN_JSON json_t *document = NULL;
-        bool read = json_parse_object(bytes_str(job->result.payload), &document, NULL) >= 0;
-        struct str message = json_str(json_object_get(document, "errorMessage"));
-        bool ours = job->result.status == JOB_FUNCTION_ERROR &&
-                    str_starts(json_str(json_object_get(document, "errorType")), STR("Invalid"));
-        rc = err_set(&err, ours ? ERR_INVALID : ERR_IO, STR_FMT,
-                     STR_ARG(read ? message : STR("the model failed")));
-    } else if (job->result.status == JOB_OK && in->req) {
-        rc = answer(in, job, &err);
-    }
-    if (rc < 0) {
+    struct err err = {0};
+    in->job = NULL;
+    if (in->req && answer(in, job, &err) < 0) {
         fail(in, &err);
     }
     inference_unref(in);
 }
 
-// The part of the body that is JSON, and the bytes after it.
-static int body_cut(struct inference *in, struct str *ret_json, struct str *ret_raw,
-                    struct err *err)
+// Instead of what came, what it expands to.
+static int body_expand(struct inference *in, struct err *err)
 {
-    struct str header = http_request_header(in->req, "Inference-Header-Content-Length");
-    uint64_t size = in->body.size;
-    if (header.at && (!str_to_u64(header, &size) || size > in->body.size)) {
-        return err_set(err, ERR_INVALID,
-                       "Inference-Header-Content-Length is not the JSON's length");
+    struct str coding = http_request_header(in->req, "Content-Encoding");
+    if (!coding.size || str_eq_nocase(coding, STR("identity"))) {
+        return 0;
     }
-    *ret_json = str_head(buf_str(&in->body), size);
-    *ret_raw = str_skip(buf_str(&in->body), size);
+    if (!str_eq_nocase(coding, STR("gzip")) && !str_eq_nocase(coding, STR("deflate"))) {
+        return err_set(err, ERR_UNSUPPORTED, "Content-Encoding: gzip and deflate are supported");
+    }
+    CLEAN(buf_done) struct buf whole = BUF_INIT(in->body.max);
+    buf_add_str(&whole, str_head(buf_str(&in->body), TENSORS_MARK_SIZE));
+    TRY(gzip_expand(body_of(in), &whole, err));
+    struct buf was = in->body;
+    in->body = whole;
+    whole = was;
     return 0;
 }
 
-static int infer(struct inference *in, struct err *err)
+// The JSON's size goes before it, and that is all.
+static int body_mark(struct inference *in, struct err *err)
 {
-    struct function *f = NULL;
-    TRY(function_find(in, &f, err));
-    struct str text, raw;
-    TRY(body_cut(in, &text, &raw, err));
-    CLEAN_JSON json_t *request = NULL;
-    TRY(json_parse_object(text, &request, err));
-    json_t *inputs = NULL;
-    TRY(json_need_array(request, "inputs", &inputs, err));
-    TRY(tensor_binary_in(inputs, raw, err));
-    in->id = json_incref(json_object_get(request, "id"));
-    in->outputs = json_incref(json_object_get(request, "outputs"));
-    in->binary = json_is_true(json_at(request, "parameters.binary_data_output"));
-    CLEAN_JSON json_t *payload = json_pack("{s:O}", "inputs", inputs);
-    CLEAN(buf_done) struct buf out = BUF_INIT(4 * BODY_MAX);
-    json_write(payload, &out);
-    struct bytes *bytes = bytes_take(&out);
-    struct job *job = job_new(f, bytes);
-    bytes_unref(bytes);
-    job->on_settled = infer_settled;
-    job->data = in;
+    struct str header = http_request_header(in->req, "Inference-Header-Content-Length");
+    uint64_t size = body_of(in).size;
+    if (header.at && (!str_to_u64(header, &size) || size > body_of(in).size)) {
+        return err_set(err, ERR_INVALID,
+                       "Inference-Header-Content-Length is not the JSON's length");
+    }
+    tensors_mark(in->body.at, (uint32_t)size);
+    return 0;
+}
+
+static int run_infer(struct inference *in, struct err *err)
+{
+    TRY(body_expand(in, err));
+    TRY(body_mark(in, err));
+    TRY(models_job(in->api, &in->model, &in->body, &in->job, err));
+    in->job->on_settled = infer_settled;
+    in->job->data = in;
     in->refs++;
-    dispatch_submit(in->api->dispatch, job);
+    dispatch_submit(in->api->dispatch, in->job);
     return 0;
 }
 
 // ── the request ──
 
-static int signature_check(struct inference *in, struct err *err)
+static const struct operation operations[] = {
+    {"GET", "", run_server},
+    {"GET", "/health/live", run_live},
+    {"GET", "/health/ready", run_ready},
+    {"GET", "/models/*", run_metadata},
+    {"GET", "/models/*/ready", run_model_ready},
+    {"GET", "/models/*/config", run_config},
+    {"GET", "/models/*/stats", run_statistics},
+    {"GET", "/models/stats", run_statistics},
+    {"POST", "/models/*/infer", run_infer},
+    {"POST", "/repository/index", run_index},
+    {"POST", "/repository/models/*/load", run_load},
+    {"POST", "/repository/models/*/unload", run_unload},
+    {NULL, "/models/*/trace/setting", run_unsupported},
+    {NULL, "/trace/setting", run_unsupported},
+    {NULL, "/logging", run_unsupported},
+};
+
+static const struct operation *operation_find(struct str method, struct str path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+        const struct operation *op = &operations[i];
+        if (str_eq(path, str_of(op->path)) && (!op->method || str_eq(method, str_of(op->method)))) {
+            return op;
+        }
+    }
+    static const struct operation unsupported = {.run = run_unsupported};
+    bool memory = str_starts(path, STR("/systemsharedmemory/")) ||
+                  str_starts(path, STR("/cudasharedmemory/"));
+    return memory ? &unsupported : NULL;
+}
+
+// "/v2/models/NAME/versions/V/infer" → the model, its version, and "/models/*/infer".
+static void path_read(struct inference *in)
+{
+    CLEAN(buf_done) struct buf form = BUF_INIT(256);
+    CLEAN(buf_done) struct buf name = BUF_INIT(256);
+    CLEAN(buf_done) struct buf version = BUF_INIT(256);
+    struct str rest = str_skip(in->req->path, strlen("/v2")), before = {0};
+    (void)str_cut(&rest, '/'); // what is before the first
+    for (size_t at = 0; rest.at && rest.size; at++) {
+        struct str part = str_cut(&rest, '/');
+        bool is_model = str_eq(before, STR("models")) && (at == 1 || at == 2) && !name.size &&
+                        !str_eq(in->req->path, STR("/v2/models/stats"));
+        before = part;
+        if (is_model) {
+            uri_decode_lenient(part, URI_PATH, &name);
+            buf_add_text(&form, "/*");
+        } else if (name.size && !version.size && str_eq(part, STR("versions"))) {
+            uri_decode_lenient(str_cut(&rest, '/'), URI_PATH, &version);
+        } else {
+            buf_add_char(&form, '/');
+            buf_add_str(&form, part);
+        }
+    }
+    if (buf_ok(&form) && buf_ok(&name) && buf_ok(&version)) {
+        model_ref_set(&in->model, buf_str(&name), buf_str(&version));
+        in->op = operation_find(in->req->method, buf_str(&form));
+    }
+}
+
+static int authorised(struct inference *in, struct err *err)
 {
     struct checksum sum;
     uint8_t hash[CHECKSUM_SIZE_MAX];
     char hex[2 * CHECKSUM_SIZE_MAX + 1] = "";
     if (auth_wants_hash(&in->auth)) {
         checksum_init(&sum, CHECKSUM_SHA256);
-        checksum_add(&sum, buf_str(&in->body));
+        checksum_add(&sum, body_of(in));
         hex_write(hash, checksum_end(&sum, hash), hex);
     }
     TRY(auth_body(in->api, in->req, AUTH_STYLE_JSON, &in->auth, hex, err));
-    CLEAN_MEM char *arn = function_arn(in->api->settings->region, in->model, NULL);
-    return in->model[0] ? authorize(in->api, in->req, &in->auth, AUTH_STYLE_JSON,
-                                    "lambda:InvokeFunction", str_of(arn), NULL, 0, err)
-                        : 0;
+    bool tells_all = in->op && (in->op->run == run_index || in->op->run == run_statistics);
+    return in->model.name[0] || tells_all
+               ? models_authorize(in->api, in->req, &in->auth, &in->model, err)
+               : 0;
 }
 
 static int serve(struct inference *in, struct err *err)
 {
-    struct str method = in->req->method;
-    bool post = str_eq(method, STR("POST"));
-    if (in->model[0] && post && strcmp(in->verb, "infer") == 0) {
-        return infer(in, err);
+    if (!buf_ok(&in->body)) {
+        return err_set(err, ERR_LIMIT, "the request is larger than %zu bytes", MODELS_BODY_MAX);
     }
-    if (in->model[0] && !post && strcmp(in->verb, "ready") == 0) {
-        struct function *f = NULL;
-        TRY(function_find(in, &f, err));
-        reply_state(in, "ready", f->state == FUNCTION_ACTIVE);
-    } else if (in->model[0] && !post && !in->verb[0]) {
-        return reply_model(in, err);
-    } else if (!in->model[0] && strcmp(in->verb, "server") == 0) {
-        reply_server(in);
-    } else if (!in->model[0] && strcmp(in->verb, "live") == 0) {
-        reply_state(in, "live", true);
-    } else if (!in->model[0] && strcmp(in->verb, "ready") == 0) {
-        reply_state(in, "ready", !in->api->draining);
-    } else if (!in->model[0] && post && strcmp(in->verb, "index") == 0) {
-        reply_index(in);
-    } else {
-        return err_set(err, ERR_NOT_FOUND, "the protocol has no such path and method");
-    }
-    return 0;
+    TRY(authorised(in, err));
+    return in->op ? in->op->run(in, err)
+                  : err_set(err, ERR_NOT_FOUND, "the protocol has no such path and method");
 }
 
 static void on_body(struct http_request *req, struct str piece)
@@ -338,10 +338,7 @@ static void on_end(struct http_request *req)
 {
     struct inference *in = req->data;
     struct err err = {0};
-    int rc = buf_ok(&in->body) ? 0 : err_set(&err, ERR_LIMIT, "the request is too large");
-    rc = rc < 0 ? rc : signature_check(in, &err);
-    rc = rc < 0 ? rc : serve(in, &err);
-    if (rc < 0) {
+    if (serve(in, &err) < 0) {
         fail(in, &err);
     }
 }
@@ -350,46 +347,18 @@ static void on_closed(struct http_request *req)
 {
     struct inference *in = req->data;
     in->req = NULL;
+    if (in->job) {
+        dispatch_cancel(in->api->dispatch, in->job);
+    }
     inference_unref(in);
 }
 
 static const struct http_handler handler = {
     .on_body = on_body, .on_end = on_end, .on_closed = on_closed};
 
-// "/v2/models/NAME/versions/V/infer" and the shorter ones.
-static void path_read(struct inference *in, struct str path)
-{
-    struct str part[6] = {{0}};
-    size_t count = 0;
-    path = str_skip(path, 1);
-    while (path.at && path.size && count < ARRAY_SIZE(part)) {
-        part[count++] = str_cut(&path, '/');
-    }
-    const char *verb = "none";
-    if (count == 1) {
-        verb = "server";
-    } else if (count == 3 && str_eq(part[1], STR("health"))) {
-        verb = str_eq(part[2], STR("live"))    ? "live"
-               : str_eq(part[2], STR("ready")) ? "ready"
-                                               : verb;
-    } else if (count == 3 && str_eq(part[1], STR("repository")) && str_eq(part[2], STR("index"))) {
-        verb = "index";
-    } else if (count >= 3 && str_eq(part[1], STR("models"))) {
-        bool versioned = count >= 5 && str_eq(part[3], STR("versions"));
-        struct str last = part[versioned ? 5 : 3];
-        snprintf(in->model, sizeof in->model, STR_FMT, STR_ARG(part[2]));
-        snprintf(in->version, sizeof in->version, STR_FMT, STR_ARG(versioned ? part[4] : last));
-        in->version[versioned ? sizeof in->version - 1 : 0] = 0;
-        verb = !last.size                   ? ""
-               : str_eq(last, STR("infer")) ? "infer"
-               : str_eq(last, STR("ready")) ? "ready"
-                                            : verb;
-    }
-    snprintf(in->verb, sizeof in->verb, "%s", verb);
-}
-
 const struct http_handler *inference_route(struct http_request *req, struct api *api)
 {
+    static const char room[TENSORS_MARK_SIZE];
     if (!str_eq(req->path, STR("/v2")) && !str_starts(req->path, STR("/v2/"))) {
         return NULL;
     }
@@ -397,12 +366,12 @@ const struct http_handler *inference_route(struct http_request *req, struct api 
     in->req = req;
     in->api = api;
     in->refs = 1;
-    buf_init(&in->body, BODY_MAX);
-    path_read(in, req->path);
+    buf_init(&in->body, MODELS_BODY_MAX + TENSORS_MARK_SIZE);
+    buf_add(&in->body, room, sizeof room);
+    path_read(in);
     req->data = in;
     struct err err = {0};
-    if (!model_call_bearer(api, req, &in->auth) &&
-        auth_headers(api, req, AUTH_STYLE_JSON, &in->auth, &err) < 0) {
+    if (models_identify(api, req, &in->auth, &err) < 0) {
         fail(in, &err);
     }
     return &handler;

@@ -135,6 +135,7 @@ static void job_start(struct lane *lane, struct worker *worker, struct job *job)
     int64_t now_us = loop_now_us(lane->dispatch->loop);
     queue_take(lane, job);
     job_move(job, JOB_RUNNING);
+    lane->unloaded = false;
     job->result.queued_us = now_us - job->created_us;
     job->result.tier = worker->fresh ? worker->tier : TIER_HOT;
     job->result.init_us = worker->fresh ? worker->init_us : 0;
@@ -299,6 +300,16 @@ void dispatch_submit(struct dispatch *d, struct job *job)
     lane_turn(lane);
 }
 
+void dispatch_cancel(struct dispatch *d, struct job *job)
+{
+    CLEAN_MEM char *key = dispatch_key(job->function);
+    struct lane *lane = lane_find(d, str_of(key));
+    if (lane && job->state == JOB_QUEUED && !job->async) {
+        queue_take(lane, job);
+        job_refuse(d, job, ERR_LOST, NULL, "The caller has gone.");
+    }
+}
+
 void dispatch_wake(struct dispatch *d, struct str key)
 {
     struct lane *lane = lane_find(d, key);
@@ -373,6 +384,7 @@ static void lane_free(struct lane *lane)
         job_free(job);
     }
     map_done(&lane->inflight);
+    free(lane->statistics);
     function_unref(lane->function);
     alias_unref(lane->alias);
     free(lane->key);

@@ -48,6 +48,14 @@ struct function *dispatch_function(struct dispatch *dispatch, struct str key);
 void dispatch_alias_set(struct dispatch *dispatch, struct alias *alias);
 bool dispatch_knows(const struct dispatch *dispatch, struct str key); // a version or an alias
 
+// Makes the version's template now. ERR_NOT_FOUND; ERR_UNAVAILABLE: it has failed, with the reason.
+MUST_CHECK int dispatch_load(struct dispatch *dispatch, struct str key, struct err *err);
+// Drops its template and its instances (those that run something afterwards), and with them their
+// memory. It stays unloaded until the next job, which starts it as ever, or dispatch_load.
+// ERR_NOT_FOUND; ERR_EXISTS: its instances are provisioned.
+MUST_CHECK int dispatch_unload(struct dispatch *dispatch, struct str key, struct err *err);
+bool dispatch_unloaded(const struct dispatch *dispatch, struct str key);
+
 // An instance that has not ended yet runs code or a layer of this package, whatever its version.
 bool dispatch_uses(const struct dispatch *dispatch, const char *package);
 
@@ -62,6 +70,9 @@ struct dispatch_provision dispatch_provisioned(const struct dispatch *dispatch, 
 
 // Takes the job. job->on_settled is called later (never from inside this call).
 void dispatch_submit(struct dispatch *dispatch, struct job *job);
+// Whoever wanted the answer has gone: a job that still waits is settled (JOB_REFUSED, ERR_LOST) on the
+// next turn; one that runs goes on.
+void dispatch_cancel(struct dispatch *dispatch, struct job *job);
 // Asynchronous jobs were committed to the outbox for this function: load and run them.
 void dispatch_wake(struct dispatch *dispatch, struct str function_name);
 // The same for every function that an event reached.
@@ -84,3 +95,21 @@ struct dispatch_counts {
 // Of a function, all its versions together.
 struct dispatch_counts dispatch_counts(const struct dispatch *dispatch, struct str function_name);
 struct dispatch_counts dispatch_totals(const struct dispatch *dispatch);
+
+// Of one version of a model function, since the server's start. Microseconds.
+#define DISPATCH_BATCH_MAX 64
+struct dispatch_time {
+    uint64_t count, us;
+};
+struct dispatch_batch { // jobs that were given to an instance together
+    uint64_t jobs, input_us, infer_us;
+};
+struct dispatch_statistics {
+    int64_t last_ms;                                   // wall time of the last answer; 0: none
+    struct dispatch_time success, fail, queue;         // whole calls; waiting for an instance
+    struct dispatch_time input, infer;                 // of what succeeded
+    struct dispatch_batch batches[DISPATCH_BATCH_MAX]; // [i]: i + 1 jobs
+};
+// Borrowed, until the next turn; zeros where nothing ran.
+const struct dispatch_statistics *dispatch_statistics(const struct dispatch *dispatch,
+                                                      struct str key);

@@ -51,6 +51,7 @@ static void lane_replace(struct lane *lane, struct function *was)
     lane->failures = 0;
     lane->not_before_us = 0;
     lane->warmed = false;
+    lane->unloaded = false;
     lane->provision_reason[0] = 0;
     struct fleet *fleet = lane->dispatch->fleet;
     lane->concurrency = fleet->ops->concurrency(fleet, lane->function);
@@ -176,6 +177,60 @@ void dispatch_function_remove(struct dispatch *d, struct str key)
     {
         lane_remove(lane);
     }
+}
+
+// ── models that are loaded and unloaded by hand ──
+
+static int lane_need(const struct dispatch *d, struct str key, struct lane **ret, struct err *err)
+{
+    struct lane *lane = lane_find(d, key);
+    if (!lane || !lane->function) {
+        return err_set(err, ERR_NOT_FOUND, "there is no " STR_FMT, STR_ARG(str_head(key, 100)));
+    }
+    *ret = lane;
+    return 0;
+}
+
+int dispatch_load(struct dispatch *d, struct str key, struct err *err)
+{
+    struct lane *lane = NULL;
+    TRY(lane_need(d, key, &lane, err));
+    const struct function *f = lane->function;
+    if (f->state == FUNCTION_FAILED) {
+        return err_set(err, ERR_UNAVAILABLE, "%s",
+                       f->state_reason ? f->state_reason : dispatch_failed_text);
+    }
+    lane->unloaded = false;
+    if (f->state == FUNCTION_ACTIVE) { // else it gets its template when it is prepared
+        lane->warmed = true;
+        d->fleet->ops->warm(d->fleet, lane->function);
+    }
+    return 0;
+}
+
+int dispatch_unload(struct dispatch *d, struct str key, struct err *err)
+{
+    struct lane *lane = NULL;
+    TRY(lane_need(d, key, &lane, err));
+    if (lane->provisioned) {
+        return err_set(err, ERR_EXISTS, "its instances are provisioned");
+    }
+    lane->unloaded = true;
+    lane->warmed = false;
+    d->fleet->ops->forget(d->fleet, lane->function);
+    workers_retire(lane);
+    LIST_EACH(worker, &lane->workers, struct worker, link)
+    {
+        worker->leaving = true; // when what it runs is done
+    }
+    lane_turn(lane); // for whoever waits for one that was starting
+    return 0;
+}
+
+bool dispatch_unloaded(const struct dispatch *d, struct str key)
+{
+    const struct lane *lane = lane_find(d, key);
+    return lane && lane->unloaded;
 }
 
 struct function *dispatch_function(struct dispatch *d, struct str key)

@@ -87,7 +87,10 @@ struct lane {
     bool outbox_more;    // the last look found more than the window holds
     struct timer outbox_due;
 
+    bool unloaded; // by dispatch_unload; the next job loads it again
+
     struct dispatch_counts counts;
+    struct dispatch_statistics *statistics; // heap; NULL: nothing counted
 };
 
 struct dispatch {
@@ -147,6 +150,9 @@ void worker_watch(struct worker *worker); // the first of its batch may run for 
 void worker_stop(struct worker *worker, bool now);
 void worker_forget(struct worker *worker); // after on_ended
 extern const struct fleet_events dispatch_fleet_events;
+
+// statistics.c
+void statistics_count(struct lane *lane, const struct job *job); // it is settled
 
 // functions.c
 void lane_warm(struct lane *lane); // its template, when it is one that will be used

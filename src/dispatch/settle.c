@@ -83,6 +83,7 @@ void job_settle(struct dispatch *d, struct lane *lane, struct job *job)
     job_move(job, JOB_SETTLED);
     lane->counts.invocations++;
     lane->counts.errors += job->result.status != JOB_OK;
+    statistics_count(lane, job);
     log_write(d, job);
     if (job->async) {
         outbox_settle(lane, job);

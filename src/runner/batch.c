@@ -5,6 +5,8 @@
 #include "runner/batch.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "format/tensors.h"
+#include "runner/protocol.h"
 #include "runner/together.h"
 
 #include <signal.h>
@@ -18,7 +20,8 @@
 struct run { // of one job
     struct wire_job job;
     struct wire_view payload;
-    struct item *items; // its part of the batch's
+    struct protocol protocol; // that the payload was wrapped in; zeroed: none
+    struct item *items;       // its part of the batch's
     struct wire_view *contents;
     char **sources; // heap
     size_t count;   // of items
@@ -44,6 +47,7 @@ static void batch_done(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         wire_view_close(&batch->runs[i].payload);
+        protocol_done(&batch->runs[i].protocol);
     }
     for (size_t i = 0; i < batch->item_count; i++) {
         wire_view_close(&batch->contents[i]);
@@ -85,7 +89,12 @@ static int open_items(struct run *run, const struct package *package, const stru
     const struct wire_job *job = &run->job;
     TRY(wire_view_open(&run->payload, in, &job->payload, WIRE_TRUSTED, err));
     if (job->object_count == 0 || package->task->wants_payload) {
-        add_item(run, "the payload", run->payload.bytes);
+        struct str bytes = run->payload.bytes;
+        if (tensors_is(bytes) && !package->task->speaks_protocol) {
+            TRY(protocol_open(bytes, &run->protocol, err));
+            TRY(protocol_payload(&run->protocol, &bytes, err));
+        }
+        add_item(run, "the payload", bytes);
         return 0;
     }
     for (uint32_t i = 0; i < job->object_count; i++) {
@@ -130,6 +139,18 @@ static int gather(struct run *run, struct buf *joined, struct str *ret, struct e
                                     WIRE_PAYLOAD_MAX);
 }
 
+// The answer in the form in which the payload came.
+static int wrap(const struct run *run, struct str *text, struct buf *out, struct err *err)
+{
+    if (run->protocol.root) {
+        protocol_wrap(&run->protocol, *text, out);
+        *text = buf_str(out);
+    }
+    return buf_ok(out) ? 0
+                       : err_aws(err, ERR_LIMIT, TASK_BAD_REQUEST,
+                                 "the answer is larger than %u bytes", WIRE_PAYLOAD_MAX);
+}
+
 static uint64_t peak_kb(void)
 {
     struct rusage usage;
@@ -171,11 +192,12 @@ static int answer(struct run *run, uint64_t run_us, int fd, struct wire_message 
                   struct err *err)
 {
     CLEAN(buf_done) struct buf joined = BUF_INIT(WIRE_PAYLOAD_MAX);
+    CLEAN(buf_done) struct buf wrapped = BUF_INIT(WIRE_PAYLOAD_MAX);
     struct wire_result result = {.id = run->job.id, .run_us = run_us};
     struct str text = STR("");
     CLEAN_MEM char *log = NULL;
     if (run->err.code == 0) {
-        (void)!gather(run, &joined, &text, &run->err);
+        (void)!(gather(run, &joined, &text, &run->err) || wrap(run, &text, &wrapped, &run->err));
     }
     for (size_t i = 0; i < run->count; i++) {
         result.decode_us += run->items[i].decode_us;

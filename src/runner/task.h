@@ -28,6 +28,8 @@ struct task_ops {
     const char *name;
     bool needs_model;
     bool wants_payload; // give it the payload even when it is an S3 event
+    // It reads and answers requests of the inference protocol itself: its tensors are the model's.
+    bool speaks_protocol;
     // The model is loaded: guesses what model.yaml leaves open, checks that all fits, makes what
     // run needs. Run once in a template or an instance, before any item.
     int (*setup)(struct package *package, struct err *err);

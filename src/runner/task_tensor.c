@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// task: tensor. Tensors in, tensors out, as JSON or as numpy's .npy; names, types and shapes come
-// from the graph.
+// task: tensor. Tensors in, tensors out, as JSON, as numpy's .npy or as the inference protocol has them;
+// names, types and shapes come from the graph.
 #include "base/clock.h"
 #include "base/mem.h"
 #include "format/json.h"
+#include "format/tensors.h"
 #include "runner/npy.h"
 #include "runner/package.h"
+#include "runner/protocol.h"
 #include "runner/tensor_json.h"
 #include "runner/together.h"
 
@@ -14,6 +16,7 @@ struct request {
 
     struct tensor inputs[ENGINE_VALUES_MAX];
     void *heap[ENGINE_VALUES_MAX]; // their data
+    struct protocol protocol;      // of whom the JSON is; zeroed: another form
     bool named_list;               // the answer has the list form too
     bool npy;
 };
@@ -21,6 +24,7 @@ struct request {
 static void request_done(struct request *request, size_t count)
 {
     json_decref(request->root);
+    protocol_done(&request->protocol);
     for (size_t i = 0; i < count; i++) {
         free(request->heap[i]);
     }
@@ -54,8 +58,9 @@ static int find_input(const struct model *model, struct str name, size_t *ret, s
                    STR_ARG(name), buf_text(&list));
 }
 
-static int take_json(struct request *request, const struct model *model, struct str name,
-                     const json_t *value, struct err *err)
+// `raw`: its bytes, if it is not in the JSON.
+static int take_input(struct request *request, const struct model *model, struct str name,
+                      const json_t *value, struct str raw, struct err *err)
 {
     size_t at = 0;
     TRY(find_input(model, name, &at, err));
@@ -66,12 +71,34 @@ static int take_json(struct request *request, const struct model *model, struct 
                        STR_ARG(name));
     }
     struct tensor *tensor = &request->inputs[at];
-    int rc = tensor_from_json(value, model->inputs[at].type, tensor, err);
+    int rc = protocol_tensor(value, raw, model->inputs[at].type, tensor, err);
     if (rc < 0) {
         return err_prefix(err, "input \"%s\"", model->inputs[at].name);
     }
     request->heap[at] = tensor->data;
     return 0;
+}
+
+static int take_json(struct request *request, const struct model *model, struct str name,
+                     const json_t *value, struct err *err)
+{
+    return take_input(request, model, name, value, (struct str){0}, err);
+}
+
+static int read_protocol(struct request *request, const struct model *model, struct str bytes,
+                         struct err *err)
+{
+    struct protocol_walk walk = {0};
+    const json_t *input = NULL;
+    struct str raw;
+    int rc = protocol_open(bytes, &request->protocol, err);
+    TRY(rc);
+    TRY(protocol_check(&request->protocol, model, err));
+    while ((rc = protocol_next(&request->protocol, &walk, &input, &raw, err)) > 0) {
+        struct str name = json_str(json_object_get(input, "name"));
+        TRY(take_input(request, model, name, input, raw, err));
+    }
+    return rc;
 }
 
 static int read_json(struct request *request, const struct model *model, struct str bytes,
@@ -128,8 +155,9 @@ static int read_request(struct request *request, const struct model *model, stru
     if (bytes.size == 0) {
         return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "it is empty");
     }
-    TRY(npy_is(bytes) ? read_npy(request, model, bytes, err)
-                      : read_json(request, model, bytes, err));
+    TRY(npy_is(bytes)       ? read_npy(request, model, bytes, err)
+        : tensors_is(bytes) ? read_protocol(request, model, bytes, err)
+                            : read_json(request, model, bytes, err));
     for (size_t i = 0; i < model->input_count; i++) {
         if (!request->heap[i]) {
             return err_aws(err, ERR_INVALID, TASK_BAD_REQUEST, "the input \"%s\" is missing",
@@ -145,6 +173,11 @@ static int write_answer(const struct request *request, const struct model *model
     if (request->npy && model->output_count == 1) {
         item->raw = true;
         return npy_write(&outputs[0], &item->answer, err);
+    }
+    if (request->protocol.root) {
+        item->raw = true;
+        protocol_answer(&request->protocol, model, outputs, &item->answer);
+        return 0;
     }
     struct buf *out = &item->answer;
     buf_add_text(out, request->named_list ? "{\"outputs\":[" : "{\"outputs\":{");
@@ -233,6 +266,7 @@ static int make_inputs(struct package *package, struct item *item, struct tensor
 const struct task_ops task_tensor = {
     .name = "tensor",
     .needs_model = true,
+    .speaks_protocol = true,
     .setup = setup,
     .done = done,
     .run = run,

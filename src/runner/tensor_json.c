@@ -105,12 +105,17 @@ static int check_datatype(const json_t *value, enum tensor_type type, struct err
     return 0;
 }
 
+int tensor_head_from_json(const json_t *value, struct tensor *tensor, struct err *err)
+{
+    TRY(check_datatype(value, tensor->type, err));
+    return given_shape(json_object_get(value, "shape"), tensor, err);
+}
+
 // {"shape", "data", "datatype"}: the data flat, or nested as the shape says.
 static int from_object(const json_t *value, struct tensor *tensor, struct err *err)
 {
     const json_t *data = json_object_get(value, "data");
-    TRY(check_datatype(value, tensor->type, err));
-    TRY(given_shape(json_object_get(value, "shape"), tensor, err));
+    TRY(tensor_head_from_json(value, tensor, err));
     int64_t count = tensor_elements(tensor->dims, tensor->rank);
     if (!json_is_array(data)) {
         return BAD("data: must be a list of numbers");

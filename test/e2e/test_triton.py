@@ -1,47 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Open Inference Protocol with the client that it was made for: Triton's, over HTTP."""
 
-import hmac
-import pathlib
-import uuid
+import gzip
+import json
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
 
-from conftest import zip_of
+from inference_support import key, models, needs_engine, png_of  # noqa: F401
 
 tritonclient = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
-ENGINE = pathlib.Path(__file__).parents[2] / "build/deps/onnxruntime/lib/libonnxruntime.so.1"
-pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="ONNX Runtime is not there")
-
-
-def identity(kind, shape):
-    value = [helper.make_tensor_value_info(name, kind, shape) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
-    return helper.make_model(graph, ir_version=8,
-                             opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
-
-
-@pytest.fixture(scope="module")
-def models(server):
-    """{"numbers": name, "picture": name, "texts": name}"""
-    client, made = server.client("lambda"), {}
-    for key, kind, shape in (("numbers", TensorProto.FLOAT, ["n", 4]),
-                             ("picture", TensorProto.FLOAT, [1, 3, 32, 32]),
-                             ("texts", TensorProto.STRING, ["n"])):
-        made[key] = f"triton-{uuid.uuid4().hex[:8]}"
-        client.create_function(FunctionName=made[key], Runtime="onnx", Handler="model.yaml",
-                               Role="arn:aws:iam::000000000000:role/none", Timeout=60,
-                               Code={"ZipFile": zip_of({"model.yaml": "task: tensor\n",
-                                                        "model.onnx": identity(kind, shape)})})
-    for name in made.values():
-        client.get_waiter("function_active_v2").wait(FunctionName=name)
-    yield made
-    for name in made.values():
-        client.delete_function(FunctionName=name)
+pytestmark = needs_engine
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +22,6 @@ def triton(server):
     client = tritonclient.InferenceServerClient(server.url.removeprefix("http://"))
     yield client
     client.close()
-
-
-@pytest.fixture(scope="module")
-def key(server):
-    digest = hmac.new(server.secret_key.encode(), b"rouse: run models", "sha256").hexdigest()
-    return {"Authorization": f"Bearer rouse-{digest[:40]}"}
 
 
 def infer(triton, key, model, data, binary_in=True, binary_out=True):
@@ -81,6 +48,33 @@ def test_infer(triton, key, models, binary_in, binary_out):
     assert [t.decode() if isinstance(t, bytes) else t for t in got] == list(texts)
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_file_is_a_payload(triton, key, models, binary):
+    tensor = tritonclient.InferInput("payload", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([png_of("red")], dtype=object), binary_data=True)
+    wanted = [tritonclient.InferRequestedOutput("answer", binary_data=binary)]
+    got = triton.infer(models["photo"], [tensor], outputs=wanted, headers=dict(key))
+    assert json.loads(got.as_numpy("answer")[0])["top"][0]["class_id"] == 0
+    metadata = triton.get_model_metadata(models["photo"], headers=key)
+    assert metadata["inputs"] == [{"name": "payload", "datatype": "BYTES", "shape": [1]}]
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_compressed_requests(triton, key, models, algorithm):
+    data = np.ones((3, 4), "f4")
+    tensor = tritonclient.InferInput("x", [3, 4], "FP32")
+    tensor.set_data_from_numpy(data)
+    got = triton.infer(models["numbers"], [tensor], request_compression_algorithm=algorithm,
+                       response_compression_algorithm="gzip", headers=dict(key))
+    np.testing.assert_array_equal(got.as_numpy("y"), data)
+
+
+def test_odd_numbers_survive(triton, key, models):
+    data = np.array([[np.nan, np.inf, -np.inf, -0.0]], "f4")
+    got = infer(triton, key, models["numbers"], data).as_numpy("y")
+    assert got.tobytes() == data.tobytes()
+
+
 def test_health_and_metadata(triton, key, models):
     assert triton.is_server_live(headers=key) and triton.is_server_ready(headers=key)
     assert triton.is_model_ready(models["numbers"], headers=key)
@@ -89,6 +83,96 @@ def test_health_and_metadata(triton, key, models):
     assert metadata["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]
     index = triton.get_model_repository_index(headers=key)
     assert models["texts"] in [model["name"] for model in index]
+    config = triton.get_model_config(models["texts"], headers=key)
+    assert config["input"] == [{"name": "x", "data_type": "TYPE_STRING", "dims": [-1]}]
+    assert config["max_batch_size"] == 0
+
+
+def test_statistics(triton, key, models):
+    def of(name):
+        return triton.get_inference_statistics(name, headers=key)["model_stats"][0]
+    name = models["numbers"]
+    before = of(name)
+    infer(triton, key, name, np.zeros((1, 4), "f4"))
+    with pytest.raises(InferenceServerException):
+        infer(triton, key, name, np.zeros((1, 5), "f4"))
+    after = of(name)
+    assert after["inference_count"] == before["inference_count"] + 1
+    assert after["execution_count"] == before["execution_count"] + 1
+    for what, more in (("success", 1), ("queue", 1), ("compute_infer", 1), ("fail", 1)):
+        was, now = before["inference_stats"][what], after["inference_stats"][what]
+        assert now["count"] == was["count"] + more
+        assert now["ns"] >= was["ns"]
+    assert after["last_inference"] > 1.6e12
+    assert sum(b["compute_infer"]["count"] for b in after["batch_stats"]) == after["execution_count"]
+    everyone = triton.get_inference_statistics(headers=key)["model_stats"]
+    assert {m["name"] for m in everyone} >= set(models.values())
+
+
+def test_load_and_unload(triton, key, models):
+    name = models["texts"]
+
+    def state():
+        return {m["name"]: m for m in triton.get_model_repository_index(headers=key)}[name]
+    triton.unload_model(name, headers=key)
+    assert not triton.is_model_ready(name, headers=key)
+    assert (state()["state"], state()["reason"]) == ("UNAVAILABLE", "unloaded")
+    triton.load_model(name, headers=key)
+    assert triton.is_model_ready(name, headers=key) and state()["state"] == "READY"
+    triton.unload_model(name, headers=key)
+    texts = np.array(["a request rouses it"], dtype=object)
+    assert infer(triton, key, name, texts).as_numpy("y")[0] == texts[0].encode()
+    assert triton.is_model_ready(name, headers=key)
+    with pytest.raises(InferenceServerException, match="failed to load 'nothing'"):
+        triton.load_model("nothing", headers=key)
+    with pytest.raises(InferenceServerException, match="failed to unload 'nothing'"):
+        triton.unload_model("nothing", headers=key)
+
+
+def test_what_is_not_there(triton, key, models):
+    for call in (triton.get_trace_settings, triton.get_log_settings,
+                 triton.get_system_shared_memory_status, triton.get_cuda_shared_memory_status):
+        with pytest.raises(InferenceServerException, match="not supported"):
+            call(headers=key)
+    with pytest.raises(InferenceServerException, match="not supported"):
+        triton.get_trace_settings(models["numbers"], headers=key)
+
+
+def send(server, path, body=None, headers={}):
+    request = urllib.request.Request(server.url + path, data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as e:
+        return e.code, json.loads(e.read())
+
+
+def test_bad_requests(server, key, models):
+    path = f"/v2/models/{models['numbers']}/infer"
+
+    def ask(body, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return send(server, path, body, {**key, **named})
+    assert ask(b"{") == (400, ask(b"{")[1])
+    assert "inputs" in ask(b"{}")[1]["error"]
+    assert ask(b"{}", Inference_Header_Content_Length="9")[0] == 400
+    assert ask(b"x", Content_Encoding="gzip")[0] == 400
+    assert ask(gzip.compress(b"\0" * (65 << 20)), Content_Encoding="gzip")[0] == 413
+    assert ask(b"x", Content_Encoding="br")[0] == 501
+    data = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+    bad = [("datatype", "INT8"), ("shape", [1, 5]), ("shape", "1"), ("name", "z"), ("data", [[1]])]
+    for member, value in bad:
+        one = {"inputs": [{**data["inputs"][0], member: value}]}
+        assert ask(json.dumps(one).encode())[0] == 400, member
+    unknown = ask(json.dumps({**data, "outputs": [{"name": "z"}]}).encode())
+    assert unknown == (400, {"error": unknown[1]["error"]}) and '"z"' in unknown[1]["error"]
+    assert ask(json.dumps(data).encode())[1]["outputs"][0]["data"] == [1, 2, 3, 4]
+    for path_ in ("/v2/models", "/v2/models//infer", "/v2/nothing", f"{path}/more"):
+        assert send(server, path_, headers=key)[0] == 404, path_
+    assert send(server, path + "?x=1", json.dumps(data).encode(), key)[0] == 200
+    versioned = f"/v2/models/{models['numbers']}/versions"
+    assert send(server, f"{versioned}/%24LATEST/stats", headers=key)[0] == 200
+    assert send(server, f"{versioned}/7/stats", headers=key)[0] == 404
 
 
 def test_errors(triton, key, models):
