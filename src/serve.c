@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LARGE_MEMORY  (256 * 1024)
 #define POOL_THREADS  4
 #define LOG_FILES     4
 #define TEMPLATES_MAX 32 // of functions: each keeps what its function holds in memory
@@ -540,8 +542,17 @@ static int fail(const struct err *err)
     return err_exit_status(err->code);
 }
 
+// What is large, a package or a model on its way, is mapped and unmapped: the C library would otherwise
+// learn from the first that is freed to keep all that are as large, in each thread's heap.
+static void memory_is_returned(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_MEMORY);
+    mallopt(M_TRIM_THRESHOLD, 2 * LARGE_MEMORY);
+}
+
 int cli_serve(int argc, char **argv)
 {
+    memory_is_returned();
     struct server s = {.signals.fd = -1, .probe.fd = -1, .probe_watch.fd = -1};
     struct err err = {0};
     int64_t began_us = clock_mono_us();
