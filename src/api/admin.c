@@ -74,6 +74,10 @@ static json_t *function_json(struct api *api, const struct lambda_function *f)
     if (f->latest->state_reason) {
         json_put_str(json, "stateReason", str_of(f->latest->state_reason));
     }
+    json_t *quantize = lambda_quantize_status(f->latest);
+    if (quantize) {
+        json_put(json, "quantize", quantize);
+    }
     json_put_int(json, "memoryMb", f->latest->memory_mb);
     json_put_int(json, "timeoutS", f->latest->timeout_s);
     json_put_int(json, "codeSize", (int64_t)f->latest->code_size);

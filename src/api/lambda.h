@@ -31,6 +31,7 @@
 #define LAMBDA_REPLY_MAX    ((size_t)16 * 1024 * 1024)
 #define LAMBDA_ENV_MAX      4096 // bytes of names and values
 #define LAMBDA_PREPARE_S    600
+#define LAMBDA_QUANTIZE_S   3600
 #define LAMBDA_CONCURRENCY  1000 // of an account, as Lambda has it unless it is asked for more
 
 struct lambda_call;
@@ -178,12 +179,14 @@ struct lambda_function {
 
 struct lambda {
     struct api *api;
-    struct map functions; // struct lambda_function by name
-    struct preparer *preparer;
-    char *packages;                // DIR/packages
-    struct list refreshing;        // of lambda_refresh.c
-    struct map layers;             // struct lambda_layer by name
-    struct lambda_line layer_line; // to change any of them
+    struct map functions;                  // struct lambda_function by name
+    struct preparer *preparer, *quantizer; // two, since quantizing takes minutes
+    struct list quantizing;                // of lambda_quantize.c
+    char *packages;                        // DIR/packages
+    struct list refreshing;                // of lambda_refresh.c
+    bool machine_changed;                  // since what is prepared was prepared
+    struct map layers;                     // struct lambda_layer by name
+    struct lambda_line layer_line;         // to change any of them
     struct lambda_sweep *sweep;
     struct lambda_urls *urls;
 };
@@ -269,9 +272,27 @@ void lambda_invoke_config_put(struct lambda_function *f, struct lambda_invoke_co
 // change as they should.
 void lambda_prepare(struct lambda_function *f);
 bool lambda_needs_preparation(const struct function *f);
+char *lambda_prepared_folder(const struct function *f); // of the model as it is; heap
+// Published versions are made of the same package in the same way.
+bool lambda_same_code(const struct function *a, const struct function *b);
 // At start: prepares models again that were prepared on another machine.
 void lambda_refresh(struct lambda *lambda);
+void lambda_refresh_look(struct lambda *lambda); // something of it has ended
 void lambda_refresh_stop(struct lambda *lambda);
+
+// ---- quantizing (lambda_quantize.c): "Quantize" of a configuration, after the model was prepared
+// Begins what its versions ask for and ends what none does any more. After each change.
+void lambda_quantize(struct lambda_function *f);
+void lambda_quantize_drop(struct lambda_function *f); // ends all of it
+// Checks the member of a request.
+MUST_CHECK int lambda_quantize_check(const json_t *input, const struct function *f,
+                                     struct err *err);
+// `fresh` is `was` with another configuration: when that asks for other quantizing all begins anew.
+void lambda_quantize_compare(struct function *fresh, const struct function *was);
+// As if it had never been tried: for another machine.
+void lambda_quantize_forget(struct function *fresh);
+// "QuantizeStatus" of a FunctionConfiguration, a new reference; NULL: nobody asked for it.
+json_t *lambda_quantize_status(const struct function *version);
 // A new published version of `from`.
 struct function *lambda_version_make(const struct function *from, int64_t number);
 

@@ -305,6 +305,7 @@ static void change_apply_drop(struct lambda_function *f)
     struct api *api = f->lambda->api;
     prepare_cancel(&f->prepare);
     function_clean(&f->preparing);
+    lambda_quantize_drop(f);
     lambda_sweep_suspect_all(f->lambda, f->latest);
     lambda_sweep_suspect_all(f->lambda, f->update);
     for (size_t i = 0; i < f->version_count; i++) {
@@ -386,6 +387,7 @@ static void change_apply(struct lambda_change *c)
     if (all && f->latest) {
         lambda_versions_tell(f);
     }
+    lambda_quantize(f);
 }
 
 static void change_done(struct store_task *task)

@@ -113,6 +113,7 @@ static void code_put(struct function *f, const struct lambda_package *package)
     lambda_text_set(&f->code_sha256, package->sha256_base64);
     lambda_text_set(&f->package, package->folder);
     lambda_text_set(&f->prepared, NULL);
+    lambda_text_set(&f->quantized, NULL);
     f->code_size = package->size;
 }
 
@@ -264,6 +265,7 @@ static void change_latest(struct lambda_change *change, const struct lambda_func
         return;
     }
     lambda_text_set(&fresh->prepared, NULL);
+    lambda_text_set(&fresh->quantized, NULL);
     fresh->state = FUNCTION_PENDING;
     if (f->latest->state == FUNCTION_ACTIVE) {
         lambda_text_set(&fresh->version, FUNCTION_UPDATE_VERSION);
@@ -299,6 +301,7 @@ static int code_on_turn(struct lambda_call *call, struct err *err)
     if (change->publish) {
         change->publish->state = fresh->state;
         lambda_text_set(&change->publish->prepared, fresh->prepared);
+        lambda_text_set(&change->publish->quantized, fresh->quantized);
     }
     change->status = 200;
     change->done = change_answer_config;
@@ -359,6 +362,7 @@ int lambda_update_configuration(struct lambda_call *call, struct err *err)
     CLEAN(function_clean) struct function *fresh = function_copy(f->latest);
     TRY(lambda_config_read(call->api, call->input, /* create */ false, fresh, err));
     TRY(lambda_layers_read(call, fresh, err));
+    lambda_quantize_compare(fresh, f->latest);
     function_touch(fresh);
     call->draft = MOVE(fresh);
     if (!json_object_get(call->input, "Layers")) {

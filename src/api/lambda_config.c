@@ -21,6 +21,7 @@ static const char *const kept[] = {
     "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig", "KMSKeyArn",
     "LoggingConfig", "SnapStart",        "TracingConfig",     "VpcConfig",
     "Batching", // ours: {"MaxSize": 1…64, "MaxDelayMs": 0…10000} of a model function
+    "Quantize", // ours: {"Method": auto|dynamic|static, "Calibrate": folder, "KeepAccuracy": 0…1}
     "Network",  // ours: "open" is the host's; "closed", which is the default, is not shown
 };
 
@@ -310,6 +311,7 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     TRY(read_dead_letter(api, input, f, err));
     TRY(read_network(input, err));
     TRY(read_batching(input, err));
+    TRY(lambda_quantize_check(input, f, err));
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
     if (!f->extra || json_parse_object(str_of(f->extra), &extra, &ignored) < 0) {
@@ -324,8 +326,11 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
         json_object_del(extra, "Network");
     }
-    if (json_object_size(json_object_get(extra, "Batching")) == 0) {
-        json_object_del(extra, "Batching");
+    static const char *const empty[] = {"Batching", "Quantize"}; // as if they were not there
+    for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
+        if (json_object_size(json_object_get(extra, empty[i])) == 0) {
+            json_object_del(extra, empty[i]);
+        }
     }
     if (json_str(json_at(extra, "DeadLetterConfig.TargetArn")).size == 0) {
         json_object_del(extra, "DeadLetterConfig");
@@ -437,6 +442,20 @@ static void put_kept(json_t *json, const struct function *version)
              json_pack("{s:s, s:s}", "ApplyOn", "None", "OptimizationStatus", "Off"));
 }
 
+// An SDK that does not know the member finds the reason where a state has its own.
+static void put_quantized(json_t *json, const struct function *version)
+{
+    json_t *status = lambda_quantize_status(version);
+    struct str reason = json_str(json_object_get(status, "Reason"));
+    if (reason.size && version->state == FUNCTION_ACTIVE) {
+        CLEAN_MEM char *text = mem_printf("Quantize: " STR_FMT, STR_ARG(reason));
+        json_put_str(json, "StateReason", str_of(text));
+    }
+    if (status) {
+        json_put(json, "QuantizeStatus", status);
+    }
+}
+
 void lambda_put_time(json_t *json, const char *name, int64_t wall_ms)
 {
     char text[CLOCK_TEXT_MAX];
@@ -477,5 +496,6 @@ json_t *lambda_config_json(const struct lambda_function *f, const struct functio
     put_kept(json, version);
     put_layers(json, version);
     put_state(json, f, update && f->latest ? f->latest : version);
+    put_quantized(json, version);
     return json;
 }

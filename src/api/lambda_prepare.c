@@ -32,7 +32,7 @@ static struct function *version_settled(const struct lambda_function *f,
     return settled;
 }
 
-static bool same_code(const struct function *a, const struct function *b)
+bool lambda_same_code(const struct function *a, const struct function *b)
 {
     return strcmp(a->package, b->package) == 0 && strcmp(a->handler, b->handler) == 0;
 }
@@ -43,7 +43,7 @@ static void settle_versions(struct lambda_change *c, const struct lambda_functio
 {
     for (size_t i = 0; i < f->version_count; i++) {
         struct function *version = f->versions[i];
-        if (version->state == FUNCTION_PENDING && same_code(version, prepared)) {
+        if (version->state == FUNCTION_PENDING && lambda_same_code(version, prepared)) {
             c->replace = mem_grow(c->replace, (c->replace_count + 1) * sizeof *c->replace);
             c->replace[c->replace_count++] = version_settled(f, version);
         }
@@ -64,7 +64,8 @@ static void prepare_on_turn(struct lambda_turn *turn)
     struct lambda_function *f = CONTAINER_OF(turn, struct lambda_function, prepare_turn);
     struct function *prepared = to_prepare(f);
     CLEAN(function_clean) struct function *was = MOVE(f->preparing);
-    if (!prepared || !was || !same_code(prepared, was)) { // deleted meanwhile, perhaps made anew
+    if (!prepared || !was ||
+        !lambda_same_code(prepared, was)) { // deleted meanwhile, perhaps made anew
         lambda_prepare(f);
         lambda_turn_end(&f->line);
         return;
@@ -101,7 +102,7 @@ static void prepare_done(struct prepare_task *task)
 }
 
 // "…/packages/<sha>/code" → "…/packages/<sha>/prepared-<handler, as far as a file name can hold it>"
-static char *prepared_folder(const struct function *f)
+char *lambda_prepared_folder(const struct function *f)
 {
     struct str package = str_of(f->package);
     struct str folder = str_head(package, package.size - strlen("code"));
@@ -125,7 +126,7 @@ void lambda_prepare(struct lambda_function *f)
     }
     function_unref(f->preparing);
     free(f->prepare_out);
-    f->prepare_out = prepared_folder(version);
+    f->prepare_out = lambda_prepared_folder(version);
     f->preparing = function_ref(version);
     f->prepare = (struct prepare_task){.package = f->preparing->package,
                                        .out = f->prepare_out,

@@ -80,9 +80,29 @@ static void refresh_done(struct prepare_task *task)
                  refresh->version->name, task->err.text);
     }
     refresh_free(refresh);
-    if (list_empty(&lambda->refreshing)) {
+    lambda_refresh_look(lambda);
+}
+
+void lambda_refresh_look(struct lambda *lambda)
+{
+    if (lambda->machine_changed && list_empty(&lambda->refreshing) &&
+        list_empty(&lambda->quantizing)) {
+        lambda->machine_changed = false;
         machine_write(lambda);
     }
+}
+
+// What was quantized here, or not, was judged by another machine. In memory alone: a restart finds
+// that the machine has changed again, until all of it is done.
+static struct function *quantize_anew(struct function *version)
+{
+    if (!version || !version->quantized) {
+        return version;
+    }
+    struct function *fresh = function_copy(version);
+    lambda_quantize_forget(fresh);
+    function_unref(version);
+    return fresh;
 }
 
 static void refresh_add(struct lambda *lambda, struct map *seen, struct function *version)
@@ -114,17 +134,22 @@ void lambda_refresh(struct lambda *lambda)
     struct map seen = {0};
     size_t at = 0;
     for (struct lambda_function *f; (f = map_next(&lambda->functions, &at));) {
+        f->latest = quantize_anew(f->latest);
         refresh_add(lambda, &seen, f->latest);
         for (size_t i = 0; i < f->version_count; i++) {
+            f->versions[i] = quantize_anew(f->versions[i]);
             refresh_add(lambda, &seen, f->versions[i]);
         }
+        if (f->latest) {
+            lambda_versions_tell(f);
+        }
     }
-    if (seen.count) {
+    lambda->machine_changed = true;
+    if (seen.count) { // and quantized, where that was asked for
         log_notice("the processor or rouse-runner is another one: %zu models are prepared again",
                    seen.count);
-    } else {
-        machine_write(lambda);
     }
+    lambda_refresh_look(lambda);
     map_done(&seen);
 }
 

@@ -143,6 +143,7 @@ static void entry_free(struct lambda_function *f)
 {
     prepare_cancel(&f->prepare);
     function_unref(f->preparing);
+    lambda_quantize_drop(f);
     timer_stop(f->line.loop, &f->line.next);
     lambda_entry_clear(f);
     free(f->prepare_out);
@@ -341,9 +342,11 @@ int lambda_start(struct api *api, struct err *err)
     api->lambda = lambda;
     lambda->api = api;
     list_init(&lambda->refreshing);
+    list_init(&lambda->quantizing);
     lambda_line_init(&lambda->layer_line, api->loop);
     lambda->packages = mem_printf("%s/packages", store_dir(api->store));
     lambda->preparer = preparer_new(api->loop, NULL, LAMBDA_PREPARE_S * INT64_C(1000000));
+    lambda->quantizer = preparer_new(api->loop, NULL, LAMBDA_QUANTIZE_S * INT64_C(1000000));
     TRY(file_make_dir(lambda->packages, 0755, err));
     TRY(load_all(lambda, err));
     TRY(lambda_layers_load(lambda, err));
@@ -368,6 +371,10 @@ int lambda_start(struct api *api, struct err *err)
     lambda_package_sweep(lambda->packages, &used);
     map_done(&used);
     lambda_refresh(lambda);
+    at = 0;
+    for (struct lambda_function *f; (f = map_next(&lambda->functions, &at));) {
+        lambda_quantize(f);
+    }
     return 0;
 }
 
@@ -389,6 +396,7 @@ void lambda_stop(struct api *api)
     lambda_sweep_stop(lambda);
     lambda_refresh_stop(lambda);
     preparer_free(lambda->preparer);
+    preparer_free(lambda->quantizer);
     free(lambda->packages);
     free(lambda);
 }

@@ -45,6 +45,24 @@ int deploy_code(struct deploy *deploy, const char *zip, const char *hash, uint64
 
 // ---- configuration
 
+static json_t *quantize_of(const struct serverless_quantize *quantize)
+{
+    json_t *object = json_object();
+    double loss = 0;
+    if (quantize->method) {
+        json_put_str(object, "Method", str_of(quantize->method));
+    }
+    if (quantize->calibrate) {
+        struct str folder = str_of(quantize->calibrate);
+        folder = str_starts(folder, STR("./")) ? str_skip(folder, 2) : folder;
+        json_put_str(object, "Calibrate", folder);
+    }
+    if (quantize->keep_accuracy && str_to_double(str_of(quantize->keep_accuracy), &loss)) {
+        json_put(object, "KeepAccuracy", json_real(loss));
+    }
+    return object;
+}
+
 static json_t *configuration_of(const struct deploy *deploy, const struct deploy_function *f)
 {
     const struct serverless_function *w = f->wanted;
@@ -71,6 +89,7 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
         json_put_int(batching, "MaxDelayMs", w->batch_delay_ms);
     }
     json_put(object, "Batching", batching);
+    json_put(object, "Quantize", quantize_of(&w->quantize));
     json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
     json_put(object, "Layers", deploy_layer_arns(deploy, w));

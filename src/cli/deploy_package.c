@@ -33,6 +33,31 @@ static char *below(const struct deploy *deploy, const char *path)
     return here ? mem_dup(path) : mem_printf("%s/%s", deploy->service->dir, path);
 }
 
+// What quantizing learns from is found by the server in the package, later on: better said here.
+static int check_samples(const struct serverless_function *f, const struct package_list *list,
+                         struct err *err)
+{
+    struct str samples = str_of(f->quantize.calibrate);
+    samples = str_starts(samples, STR("./")) ? str_skip(samples, 2) : samples;
+    while (str_ends(samples, STR("/"))) {
+        samples.size--;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        struct str name = str_of(list->files[i].name);
+        bool below = str_starts(name, samples) &&
+                     (name.size == samples.size || name.at[samples.size] == '/');
+        if (samples.size && below) {
+            return 0;
+        }
+    }
+    return f->quantize.calibrate
+               ? err_set(err, ERR_INVALID,
+                         "%s: quantize.calibrate: nothing of %s is in the package (see "
+                         "package.patterns)",
+                         f->key, f->quantize.calibrate)
+               : 0;
+}
+
 // model.yaml's "model" must be in the package: better said here than by the server.
 static int check_model(const struct deploy *deploy, const struct serverless_function *f,
                        const struct package_list *list, struct err *err)
@@ -160,6 +185,7 @@ static int pack(struct deploy *deploy, struct deploy_function *f, bool write, st
             const struct deploy_function *other = &deploy->functions[i];
             if (other == f || (!individual && !is_individual(deploy, other->wanted))) {
                 TRY(check_model(deploy, other->wanted, &list, err));
+                TRY(check_samples(other->wanted, &list, err));
             }
         }
         TRY(package_write(deploy->service->dir, &list, f->zip, err));

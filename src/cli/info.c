@@ -82,6 +82,35 @@ static void print_cell(const char *text, bool is_number, int width, bool last)
     }
 }
 
+// "static int8, 2.1 times as fast, loss 0.004", or why not.
+static void quantize_write(const json_t *status, struct buf *out)
+{
+    struct str state = json_str(json_object_get(status, "State"));
+    struct str reason = json_str(json_object_get(status, "Reason"));
+    if (str_eq(state, STR("Kept"))) {
+        buf_printf(out, STR_FMT " int8, %.2f times as fast, loss %.4g",
+                   STR_ARG(json_str(json_object_get(status, "Method"))),
+                   json_number_value(json_object_get(status, "Speedup")),
+                   json_number_value(json_object_get(status, "Loss")));
+    } else if (str_eq(state, STR("InProgress"))) {
+        buf_add_text(out, "under way, float serves meanwhile");
+    } else {
+        buf_printf(out, "%s: " STR_FMT,
+                   str_eq(state, STR("Float")) ? "float stays" : "failed, float stays",
+                   STR_ARG(reason));
+    }
+}
+
+static void print_quantize(const json_t *status)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(4096);
+    if (status) {
+        quantize_write(status, &text);
+        printf("    %squantize:%s %s\n", terminal_on(DIM, false), terminal_off(false),
+               buf_text(&text));
+    }
+}
+
 static void print_row(const json_t *function, const int *widths)
 {
     for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
@@ -95,6 +124,7 @@ static void print_row(const json_t *function, const int *widths)
         printf("  %s" STR_FMT "%s\n", terminal_on(RED, false), STR_ARG(reason),
                terminal_off(false));
     }
+    print_quantize(json_object_get(function, "quantize"));
 }
 
 static void print_table(const json_t *functions)
@@ -168,9 +198,13 @@ static int fetch_functions(const struct serverless *service, struct remote *remo
         json_put_str(row, "name", str_of(f->name));
         json_put_bool(row, "deployed", rc == 1);
         static const char *const members[][2] = {
-            {"arn", "FunctionArn"},   {"runtime", "Runtime"},
-            {"state", "State"},       {"stateReason", "StateReason"},
-            {"codeSize", "CodeSize"}, {"lastModified", "LastModified"},
+            {"arn", "FunctionArn"},
+            {"runtime", "Runtime"},
+            {"state", "State"},
+            {"stateReason", "StateReason"},
+            {"codeSize", "CodeSize"},
+            {"lastModified", "LastModified"},
+            {"quantize", "QuantizeStatus"},
         };
         for (size_t m = 0; m < ARRAY_SIZE(members); m++) {
             json_t *value = json_object_get(config, members[m][1]);
@@ -202,6 +236,7 @@ static void print_function(const char *key, const json_t *row)
                reason.size ? ": " : "", STR_ARG(reason));
     }
     putchar('\n');
+    print_quantize(json_object_get(row, "quantize"));
 }
 
 static void print_events(const struct serverless *service)

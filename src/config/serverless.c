@@ -201,6 +201,15 @@ static bool is_model(const char *handler)
     return str_ends(h, STR(".yaml")) || str_ends(h, STR(".yml")) || str_ends(h, STR(".onnx"));
 }
 
+// `quantize: auto`, or a map that says more.
+static void read_quantize(const struct tree_node *node, struct serverless_quantize *ret)
+{
+    bool map = node && node->yaml.kind == YAML_MAP;
+    ret->method = map ? read_text_in(node, "method", "auto") : read_text(node, NULL);
+    ret->calibrate = map ? read_text_in(node, "calibrate", NULL) : NULL;
+    ret->keep_accuracy = map ? read_text_in(node, "keepAccuracy", NULL) : NULL;
+}
+
 static int read_function(struct serverless *service, const struct tree_node *provider,
                          const struct tree_node *node, struct serverless_function *ret,
                          struct err *err)
@@ -227,6 +236,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     const struct tree_node *batching = tree_get(node, "batching");
     ret->batch_max = read_number_in(batching, "maxSize", -1);
     ret->batch_delay_ms = read_number_in(batching, "maxDelayMs", -1);
+    read_quantize(tree_get(node, "quantize"), &ret->quantize);
     ret->reserved_concurrency = read_number_in(node, "reservedConcurrency", -1);
     ret->event_age_max_s = read_number_in(node, "maximumEventAge", -1);
     ret->retries_max = read_number_in(node, "maximumRetryAttempts", -1);

@@ -59,6 +59,12 @@ struct serverless_bucket {       // functions.*.events[].s3
     bool existing;               // the bucket is there already and is not ours to make
 };
 
+struct serverless_quantize {   // of a model, when it is deployed
+    const char *method;        // NULL: it stays as it is
+    const char *calibrate;     // a folder or file in the package, or NULL
+    const char *keep_accuracy; // a number, or NULL
+};
+
 struct serverless_function {
     const char *key;  // in the file
     const char *name; // of the Lambda function: service-stage-key unless given
@@ -67,6 +73,7 @@ struct serverless_function {
     bool network_open; // the host's; else the endpoint alone
     int64_t batch_max,
         batch_delay_ms; // jobs of a model that run together, and the wait for them; -1: not said
+    struct serverless_quantize quantize;
     int64_t reserved_concurrency; // -1: none
     int64_t event_age_max_s;      // -1: not given
     int64_t retries_max;          // -1: not given

@@ -102,6 +102,9 @@ static json_t *function_to_json(const struct serverless_function *f)
     put_number(object, "ephemeralStorageSize", f->ephemeral_mb);
     put_number(object, "batchingMaxSize", f->batch_max);
     put_number(object, "batchingMaxDelayMs", f->batch_delay_ms);
+    put_text(object, "quantize", f->quantize.method);
+    put_text(object, "quantizeCalibrate", f->quantize.calibrate);
+    put_text(object, "quantizeKeepAccuracy", f->quantize.keep_accuracy);
     put_text(object, "network", f->network_open ? "open" : NULL);
     put_number(object, "reservedConcurrency", f->reserved_concurrency);
     put_number(object, "maximumEventAge", f->event_age_max_s);

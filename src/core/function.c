@@ -46,8 +46,8 @@ struct function *function_ref(struct function *f)
 // clang-format off
 #define FUNCTION_STRINGS(X)                                                                        \
     X(name) X(version) X(runtime) X(handler) X(role) X(description) X(environment) X(tags)         \
-    X(extra) X(code_sha256) X(package) X(prepared) X(state_reason) X(state_code) X(revision)       \
-    X(dead_letter)
+    X(extra) X(code_sha256) X(package) X(prepared) X(quantized) X(state_reason) X(state_code)      \
+    X(revision) X(dead_letter)
 // clang-format on
 
 void function_layers_clear(struct function *f)

@@ -50,7 +50,8 @@ struct function {
     char *package;     // folder of the unpacked package, absolute
     struct function_layer layers[FUNCTION_LAYERS_MAX]; // in order: later ones lie on top
     size_t layer_count;
-    char *prepared; // folder of the prepared model, absolute, or NULL
+    char *prepared;  // folder of the prepared model, absolute, or NULL
+    char *quantized; // JSON object: what became of quantizing it; NULL: nothing yet
     uint64_t code_size;
     uint32_t memory_mb;
     uint32_t timeout_s;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // At deploy: the whole package is opened and tried on a black picture or zeros, so that what is
-// wrong is said now; then its model is prepared, and compared with the original on random input.
+// wrong is said now; then its model, or a quantized form of it, is prepared, and compared on random
+// input with what it was made of.
 #include "runner/prepare.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -8,7 +9,9 @@
 #include "format/json.h"
 #include "runner/describe.h"
 #include "runner/package.h"
+#include "runner/files.h"
 #include "runner/prepared.h"
+#include "runner/score.h"
 #include "sandbox/jail.h"
 
 #include <errno.h>
@@ -19,10 +22,15 @@
 
 #define MEASURE_US  1000000 // spent on comparing two ways to run
 #define RUNS_TO_PAY 50      // so many runs of an instance make up for its longer start
+#define REPORT_MAX  (4 * 1024 * 1024)
+#define ROUNDED     1e-3 // how far answers may be that were rounded to bytes on the way
 
 struct preparation {
     const char *out; // folder
     struct package *package;
+    const char *path;      // what is prepared: the package's model, or its quantized form
+    struct model *model;   // the same, loaded as it is
+    json_t *quantized;     // what became of quantizing; NULL: nobody asked for it
     struct engine *engine; // NULL: the task needs none
     struct err engine_err;
     bool prepared, packing;
@@ -87,6 +95,14 @@ static bool make_inputs(const struct package *package, struct tensor *inputs)
     return true;
 }
 
+// Sums in another order may round a byte up that was rounded down: then numbers differ by a step.
+static int compare_rounded(const char *name, const struct tensor *a, const struct tensor *b,
+                           struct err *err)
+{
+    double distance = 1 - score_cosine(a, b);
+    return distance <= ROUNDED ? 0 : err_set(err, ERR_FUNCTION, "\"%s\" is %g off", name, distance);
+}
+
 static int compare_one(const char *name, const struct tensor *a, const struct tensor *b,
                        struct err *err)
 {
@@ -106,14 +122,16 @@ static int compare_one(const char *name, const struct tensor *a, const struct te
     return 0;
 }
 
-static int compare(struct model *original, struct model *prepared, const struct tensor *inputs,
+static int compare(const struct preparation *p, struct model *prepared, const struct tensor *inputs,
                    struct err *err)
 {
+    struct model *original = p->model;
     struct tensor a[ENGINE_VALUES_MAX], b[ENGINE_VALUES_MAX];
     TRY(model_run(original, inputs, a, err));
     TRY(model_run(prepared, inputs, b, err));
     for (size_t i = 0; i < original->output_count; i++) {
-        TRY(compare_one(original->outputs[i].name, &a[i], &b[i], err));
+        TRY((p->quantized ? compare_rounded : compare_one)(original->outputs[i].name, &a[i], &b[i],
+                                                           err));
     }
     return 0;
 }
@@ -144,8 +162,7 @@ static int measure_packing(struct preparation *p, struct model *plain, struct mo
 static int load_draft(struct preparation *p, const char *draft, bool packing, struct model **ret,
                       struct err *err)
 {
-    struct model_source source = {
-        .path = p->package->model_path, .prepared = draft, .packing = packing};
+    struct model_source source = {.path = p->path, .prepared = draft, .packing = packing};
     int64_t began = clock_mono_us();
     TRY(engine_load(p->engine, &source, ret, err));
     p->load_after_us[packing] = clock_mono_us() - began;
@@ -158,8 +175,8 @@ static int try_draft(struct preparation *p, const char *draft, const struct tens
     CLEAN(model_clean) struct model *plain = NULL, *packed = NULL;
     TRY(load_draft(p, draft, false, &plain, err));
     TRY(load_draft(p, draft, true, &packed, err));
-    TRY(compare(p->package->model, plain, inputs, err));
-    TRY(compare(p->package->model, packed, inputs, err));
+    TRY(compare(p, plain, inputs, err));
+    TRY(compare(p, packed, inputs, err));
     return measure_packing(p, plain, packed, inputs, err);
 }
 
@@ -179,7 +196,7 @@ static int prepare_model(struct preparation *p, struct err *err)
 {
     CLEAN_MEM char *draft = mem_printf("%s/" PREPARED_MODEL ".draft", p->out);
     CLEAN_MEM char *final = mem_printf("%s/" PREPARED_MODEL, p->out);
-    int rc = engine_prepare(p->engine, p->package->model_path, draft, err);
+    int rc = engine_prepare(p->engine, p->path, draft, err);
     rc = rc < 0 ? rc : check_draft(p, draft, err);
     if (rc == 0 && rename(draft, final) < 0) {
         rc = err_errno(err, ERR_IO, errno, "cannot rename %s", draft);
@@ -206,6 +223,8 @@ static int open_original(struct preparation *p, const struct package_source *sou
     int64_t began = clock_mono_us();
     TRY(package_load(package, p->engine, NULL, 1, err));
     p->load_before_us = clock_mono_us() - began;
+    p->path = package->model_path;
+    p->model = package->model;
     int rc = package_warm(package, err);
     return rc < 0 && !strstr(err->text, ": ")
                ? err_prefix(err, "the model fails on %s",
@@ -224,8 +243,22 @@ static json_t *report_of(const struct preparation *p)
     json_put(report, "outputs", describe_values(p->package->model, false));
     json_put(report, "guessed", json_incref(p->package->notes));
     json_put_bool(report, "prepared", p->prepared);
-    json_put(report, "reason", p->prepared ? json_null() : json_from_str(str_of(p->why_not.text)));
+    bool known = !p->prepared && p->why_not.code;
+    json_put(report, "reason", known ? json_from_str(str_of(p->why_not.text)) : json_null());
+    if (p->quantized) {
+        json_put(report, "quantized", json_incref(p->quantized));
+    }
     return report;
+}
+
+static int write_json(const struct preparation *p, const char *name, const json_t *json,
+                      struct err *err)
+{
+    CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
+    json_write_indented(json, &text);
+    buf_add_char(&text, '\n');
+    CLEAN_MEM char *path = mem_printf("%s/%s", p->out, name);
+    return file_write(path, buf_str(&text), 0644, err);
 }
 
 static int write_facts(const struct preparation *p, struct err *err)
@@ -238,11 +271,7 @@ static int write_facts(const struct preparation *p, struct err *err)
     json_put(facts, "load_ms_before", json_real((double)p->load_before_us / 1e3));
     json_put(facts, "load_ms_after", json_real((double)p->load_after_us[p->packing] / 1e3));
     json_put_bool(facts, "packing", p->packing);
-    CLEAN(buf_done) struct buf text = BUF_INIT(1024 * 1024);
-    json_write_indented(facts, &text);
-    buf_add_char(&text, '\n');
-    CLEAN_MEM char *path = mem_printf("%s/" PREPARED_FACTS, p->out);
-    return file_write(path, buf_str(&text), 0644, err);
+    return write_json(p, PREPARED_FACTS, facts, err);
 }
 
 static int prepare(struct preparation *p, const struct package_source *source, struct err *err)
@@ -252,6 +281,78 @@ static int prepare(struct preparation *p, const struct package_source *source, s
     if (!p->package->model_path) {
         err_set(&p->why_not, ERR_UNSUPPORTED, "the task needs no model");
     }
+    return write_facts(p, err);
+}
+
+// ---- quantizing first ----
+
+// What of the whole report is told: of the form that was kept, or of none.
+static json_t *quantized_facts(const json_t *report, bool kept)
+{
+    static const char *const members[] = {"method", "speedup", "loss", "size", "calibration"};
+    const json_t *row = json_array_get(json_object_get(report, "candidates"),
+                                       (size_t)json_integer_value(json_object_get(report, "kept")));
+    json_t *facts = json_object();
+    json_put_bool(facts, "kept", kept);
+    for (size_t i = 0; kept && i < ARRAY_SIZE(members); i++) {
+        json_object_set(facts, members[i], json_object_get(row, members[i]));
+    }
+    json_object_set(facts, "metric", json_object_get(report, "metric"));
+    json_object_set(facts, "reason", json_object_get(report, "reason"));
+    json_object_set(facts, "samples", json_at(report, "samples.count"));
+    json_object_set(facts, "made_up", json_at(report, "samples.random"));
+    json_object_set(facts, "original_size", json_at(report, "original.size"));
+    return facts;
+}
+
+static int find_samples(const struct preparation *p, const char *samples, char **ret,
+                        struct err *err)
+{
+    if (!samples) {
+        return 0;
+    }
+    if (!files_is_inside(str_of(samples))) {
+        return err_set(err, ERR_INVALID, "the samples \"%s\" are not in the package", samples);
+    }
+    *ret = mem_printf("%s/%s", p->package->folder, samples);
+    return access(*ret, R_OK) == 0
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "there are no samples \"%s\" in the package", samples);
+}
+
+static int prepare_made(struct preparation *p, struct err *err)
+{
+    CLEAN(model_clean) struct model *model = NULL;
+    TRY(engine_load(p->engine, &(struct model_source){.path = p->path}, &model, err));
+    p->model = model;
+    int rc = prepare_model(p, err);
+    p->model = NULL;
+    return rc;
+}
+
+static int prepare_quantized(struct preparation *p, const struct package_source *source,
+                             const struct quantize_options *asked, struct err *err)
+{
+    CLEAN_JSON json_t *report = json_object();
+    CLEAN_MEM char *samples = NULL;
+    CLEAN_MEM char *made = mem_printf("%s/" QUANTIZE_MODEL, p->out);
+    struct quantize_options options = *asked;
+    TRY(open_original(p, source, err));
+    TRY(find_samples(p, asked->samples, &samples, err));
+    options.samples = samples;
+    options.work = p->out;
+    int kept = quantize_package(p->package, p->engine, &options, report, err);
+    TRY(kept);
+    TRY(write_json(p, PREPARED_QUANTIZE, report, err));
+    p->quantized = quantized_facts(report, kept > 0);
+    if (!kept) {
+        return 0;
+    }
+    p->path = made;
+    int rc = prepare_made(p, err);
+    unlink(made); // its prepared form is what runs
+    TRY(rc);
+    p->prepared = true;
     return write_facts(p, err);
 }
 
@@ -272,19 +373,24 @@ static int enter(struct preparation *p, const struct package_source *source, str
     return jail_enter(&jail, &report, err);
 }
 
-int prepare_main(const char *package, const char *out, const char *handler)
+int prepare_main(const struct prepare_request *request)
 {
-    struct preparation p = {.out = out};
-    struct package_source source = {.folder = str_of(package), .handler = str_of(handler)};
+    struct preparation p = {.out = request->out};
+    struct package_source source = {.folder = str_of(request->package),
+                                    .handler = str_of(request->handler)};
     struct err err = {0};
     int rc = enter(&p, &source, &err);
-    rc = rc < 0 ? rc : prepare(&p, &source, &err);
+    if (rc == 0) {
+        rc = request->quantize ? prepare_quantized(&p, &source, &request->options, &err)
+                               : prepare(&p, &source, &err);
+    }
     CLEAN_JSON json_t *report = rc == 0 ? report_of(&p) : json_object();
     if (rc < 0) {
         json_put_bool(report, "ok", false);
         json_put_str(report, "error", str_of(err.text));
     }
     describe_print(report);
+    json_decref(p.quantized);
     package_free(p.package);
     engine_stop(p.engine);
     return rc < 0 ? 1 : 0;

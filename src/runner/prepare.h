@@ -3,8 +3,20 @@
 // line of JSON:
 // {"ok":true,"task":…,"inputs":[…],"outputs":[…],"guessed":[…],"prepared":true,"reason":null} or
 // {"ok":false,"error":"model.yaml:3:5: …"}.
+// Where quantizing was asked for the report has "quantized" besides:
+// {"kept":true,"method":"static","speedup":2.1,"loss":0.01,"size":…,"calibration":…,"metric":…,
+//  "reason":null,"samples":64,"made_up":false,"original_size":…}; the whole of it stays in OUT.
 #pragma once
 
+#include "runner/quantize.h"
+
+struct prepare_request {
+    const char *package, *out;       // folders
+    const char *handler;             // a file in the package, or ""
+    bool quantize;                   // first
+    struct quantize_options options; // `samples` is in the package; `work` is not looked at
+};
+
 // The exit status: 0, or 1 when the package is not usable. A model that cannot be prepared is no
-// failure: the original stays in use, and `reason` says why.
-int prepare_main(const char *package, const char *out, const char *handler);
+// failure: the original stays in use, and `reason` says why. That a quantized form cannot be made is one.
+int prepare_main(const struct prepare_request *request);

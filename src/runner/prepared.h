@@ -5,8 +5,9 @@
 
 #include "engine/engine.h"
 
-#define PREPARED_MODEL "model.ort"
-#define PREPARED_FACTS "prepared.json"
+#define PREPARED_MODEL    "model.ort"
+#define PREPARED_FACTS    "prepared.json"
+#define PREPARED_QUANTIZE "quantize.json" // the report, where it is of a quantized model
 
 struct prepared {
     char *path;   // of the model

@@ -26,6 +26,7 @@ struct quantize_options {
     const char *work;    // a folder: everything is written there
     bool progress;       // on standard error
 };
+#define QUANTIZE_OPTIONS ((struct quantize_options){.calibration = -1, .bound = QUANTIZE_BOUND})
 
 // `package` is of the original, loaded. 1: QUANTIZE_MODEL is there; 0: float stays, the report says why;
 // ERR_*: it could not be tried. Fills `report`:

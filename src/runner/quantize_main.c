@@ -29,7 +29,7 @@ static int find_word(const char *text, const char *const *words, int *ret)
     return -1;
 }
 
-static int read_option(struct request *r, int option, const char *text)
+int quantize_option(struct quantize_options *ret, int option, const char *text)
 {
     const char *const calibrations[] = {range_method_name(RANGE_MINMAX),
                                         range_method_name(RANGE_PERCENTILE),
@@ -39,16 +39,15 @@ static int read_option(struct request *r, int option, const char *text)
     switch (option) {
     case 'm':
         TRY(find_word(text, quantize_methods, &method));
-        r->options.method = (enum quantize_method)method;
+        ret->method = (enum quantize_method)method;
         return 0;
-    case 'r': return find_word(text, calibrations, &r->options.calibration);
+    case 'r': return find_word(text, calibrations, &ret->calibration);
     case 'b':
-        r->options.weight_bits = str_to_u64(str_of(text), &bits) ? (int)bits : 0;
+        ret->weight_bits = str_to_u64(str_of(text), &bits) ? (int)bits : 0;
         return bits == 7 || bits == 8 ? 0 : -1;
-    case 'k': return str_to_double(str_of(text), &r->options.bound) ? 0 : -1;
-    case 'c': r->options.samples = text; return 0;
-    case 'y': r->yaml = text; return 0;
-    case 'p': r->options.progress = true; return 0;
+    case 'k': return str_to_double(str_of(text), &ret->bound) ? 0 : -1;
+    case 'c': ret->samples = text; return 0;
+    case 'p': ret->progress = true; return 0;
     default: return -1;
     }
 }
@@ -63,9 +62,13 @@ static int read_arguments(int argc, char **argv, struct request *ret)
                                             {"yaml", required_argument, NULL, 'y'},
                                             {"progress", no_argument, NULL, 'p'},
                                             {0}};
-    *ret = (struct request){.options = {.calibration = -1, .bound = QUANTIZE_BOUND}};
+    *ret = (struct request){.options = QUANTIZE_OPTIONS};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        TRY(read_option(ret, c, optarg));
+        if (c == 'y') {
+            ret->yaml = optarg;
+        } else {
+            TRY(quantize_option(&ret->options, c, optarg));
+        }
     }
     if (argc - optind != 2) {
         return -1;

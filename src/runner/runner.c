@@ -25,7 +25,8 @@
 
 static const char usage[] =
     "usage: rouse-runner --template FD                   serve as the runtime's template\n"
-    "       rouse-runner prepare PACKAGE OUT [--handler FILE]\n"
+    "       rouse-runner prepare PACKAGE OUT [--handler FILE] [--quantize auto|dynamic|static]\n"
+    "                    [--calibrate PATH] [--keep-accuracy LOSS]\n"
     "       rouse-runner inspect FILE [--labels N]\n"
     "       rouse-runner tokenize FILE [--max-length N]  JSON texts in, tokens out, line by line\n"
     "       rouse-runner quantize MODEL WORK [--method auto|dynamic|static] [--calibrate PATH]\n"
@@ -69,19 +70,28 @@ static int run_template(const char *text)
 
 static int run_prepare(int argc, char **argv)
 {
-    const char *handler = "";
-    static const struct option options[] = {{"handler", required_argument, NULL, 'h'}, {0}};
+    struct prepare_request request = {.handler = "", .options = QUANTIZE_OPTIONS};
+    static const struct option options[] = {{"handler", required_argument, NULL, 'h'},
+                                            {"quantize", required_argument, NULL, 'm'},
+                                            {"calibrate", required_argument, NULL, 'c'},
+                                            {"keep-accuracy", required_argument, NULL, 'k'},
+                                            {0}};
+    bool understood = true;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c != 'h') {
-            return 2;
+        request.quantize = request.quantize || c == 'm';
+        if (c == 'h') {
+            request.handler = optarg;
+        } else {
+            understood = understood && quantize_option(&request.options, c, optarg) == 0;
         }
-        handler = optarg;
     }
-    if (argc - optind != 2) {
+    if (!understood || argc - optind != 2) {
         fputs(usage, stderr);
         return 2;
     }
-    int status = prepare_main(argv[optind], argv[optind + 1], handler);
+    request.package = argv[optind];
+    request.out = argv[optind + 1];
+    int status = prepare_main(&request);
     fflush(NULL);
     _exit(status); // what sanitizers look at when a process ends is outside of its walls
 }

@@ -10,7 +10,7 @@
 #define MEASURE_RUNS  200
 #define MEASURE_LEAST 6 // of both together, however long they take
 
-static double cosine(const struct tensor *a, const struct tensor *b)
+double score_cosine(const struct tensor *a, const struct tensor *b)
 {
     size_t size = tensor_type_size(a->type);
     if (a->type != b->type || a->size != b->size) {
@@ -37,7 +37,7 @@ static double cosine_of_all(const struct sample *sample, const struct tensor *ou
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += cosine(&sample->answers[i], &outputs[i]);
+        sum += score_cosine(&sample->answers[i], &outputs[i]);
     }
     return count ? sum / (double)count : 1;
 }

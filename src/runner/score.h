@@ -13,6 +13,10 @@ struct score {
     double top1, top1_original; // shares of right answers; -1: nobody knows what is right
 };
 
+// Of two tensors taken as vectors: 1 when they are the same but for a factor, 0 when they are of
+// different types or sizes.
+double score_cosine(const struct tensor *a, const struct tensor *b);
+
 // `package` is the original's. Labels, where all samples have one; else what the task says answers
 // share; else 1 - cosine of the outputs.
 MUST_CHECK int score_answers(const struct samples *samples, struct package *package,

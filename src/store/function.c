@@ -62,6 +62,11 @@ const char *const function_layers_ddl[] = {
     NULL,
 };
 
+const char *const function_quantized_ddl[] = {
+    "ALTER TABLE function_version ADD COLUMN quantized TEXT",
+    NULL,
+};
+
 int function_head_put(struct db *db, const struct function_head *head, struct err *err)
 {
     struct query *q = NULL;
@@ -131,8 +136,8 @@ int function_version_put(struct db *db, const char *packages, const struct funct
                  "INSERT OR REPLACE INTO function_version(name, version, runtime, handler, role, "
                  "description, environment, extra, code_sha256, package, prepared, state_reason, "
                  "state_code, revision, code_size, memory_mb, timeout_s, ephemeral_mb, state, "
-                 "modified_ms, layers) "
-                 "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 "modified_ms, layers, quantized) "
+                 "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                  &q, err));
     query_bind_text(q, 1, f->name);
     query_bind_text(q, 2, f->version);
@@ -148,6 +153,7 @@ int function_version_put(struct db *db, const char *packages, const struct funct
     query_bind_i64(q, 19, f->state);
     query_bind_i64(q, 20, f->modified_ms);
     query_bind_str(q, 21, buf_str(&layers));
+    query_bind_text(q, 22, f->quantized);
     return query_run(q, err);
 }
 
@@ -295,6 +301,7 @@ static struct function *version_read(struct query *q, const char *packages)
     f->state = (enum function_state)query_i64(q, 18);
     f->modified_ms = query_i64(q, 19);
     layers_read(f, packages, query_str(q, 20));
+    f->quantized = column_dup(q, 21);
     return f;
 }
 
@@ -305,7 +312,7 @@ int function_version_each(struct db *db, const char *packages,
     TRY(db_query(db,
                  "SELECT name, version, runtime, handler, role, description, environment, extra, "
                  "code_sha256, package, prepared, state_reason, state_code, revision, code_size, "
-                 "memory_mb, timeout_s, ephemeral_mb, state, modified_ms, layers "
+                 "memory_mb, timeout_s, ephemeral_mb, state, modified_ms, layers, quantized "
                  "FROM function_version ORDER BY name, CAST(version AS INTEGER)",
                  &q, err));
     int rc = 0;

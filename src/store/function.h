@@ -11,7 +11,8 @@
 
 #include <stdint.h>
 
-extern const char *const function_ddl[], *const function_layers_ddl[];
+extern const char *const function_ddl[], *const function_layers_ddl[],
+                                             *const function_quantized_ddl[];
 
 #define FUNCTION_UPDATE_VERSION "$UPDATE"
 

@@ -21,10 +21,23 @@
 #include <stdio.h>
 
 static const char *const *const steps[] = {
-    job_ddl,          bucket_ddl,       object_ddl,   upload_ddl,
-    notification_ddl, function_ddl,     role_ddl,     function_layers_ddl,
-    layer_ddl,        function_url_ddl, http_api_ddl, alias_ddl,
-    library_ddl,      rule_ddl,         schedule_ddl, provisioned_ddl,
+    job_ddl,
+    bucket_ddl,
+    object_ddl,
+    upload_ddl,
+    notification_ddl,
+    function_ddl,
+    role_ddl,
+    function_layers_ddl,
+    layer_ddl,
+    function_url_ddl,
+    http_api_ddl,
+    alias_ddl,
+    library_ddl,
+    rule_ddl,
+    schedule_ddl,
+    provisioned_ddl,
+    function_quantized_ddl,
 };
 
 static int version_get(struct db *db, int64_t *ret, struct err *err)

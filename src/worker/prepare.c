@@ -171,14 +171,13 @@ static int child_spawn(struct preparer *p, const struct prepare_task *task, int 
     posix_spawnattr_setpgroup(&attributes, 0); // a Ctrl-C at the terminal is the server's to handle
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
-    char *argv[] = {p->runner,
-                    "prepare",
-                    (char *)(uintptr_t)task->package,
-                    (char *)(uintptr_t)task->out,
-                    "--handler",
-                    (char *)(uintptr_t)task->handler,
-                    NULL};
-    int rc = posix_spawn(&p->pid, p->runner, &actions, &attributes, argv, environ);
+    const char *argv[6 + PREPARE_OPTIONS_MAX + 1] = {p->runner, "prepare",   task->package,
+                                                     task->out, "--handler", task->handler};
+    for (size_t i = 0; i < PREPARE_OPTIONS_MAX && task->options[i]; i++) {
+        argv[6 + i] = task->options[i];
+    }
+    int rc = posix_spawn(&p->pid, p->runner, &actions, &attributes, (char *const *)(uintptr_t)argv,
+                         environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (rc != 0) {

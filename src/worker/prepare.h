@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preparing models at deployment: `rouse-runner prepare PACKAGE OUT --handler H`, one at a time and
+// Preparing models at deployment: `rouse-runner prepare PACKAGE OUT --handler H …`, one at a time and
 // at low priority, so that serving comes first. Its last line on standard output is a report,
 // {"ok": true, …} or {"ok": false, "error": "…"}. Core thread only.
 #pragma once
@@ -11,9 +11,13 @@
 
 struct preparer;
 
-// Caller-owned and zeroed but for the four fields; the texts stay until on_done or prepare_cancel.
+#define PREPARE_OPTIONS_MAX 6
+
+// Caller-owned and zeroed but for the first fields; the texts stay until on_done or prepare_cancel.
 struct prepare_task {
     const char *package, *out, *handler; // folders, absolute; `out` is made, its parent exists
+    const char
+        *options[PREPARE_OPTIONS_MAX + 1];      // more of them, ended by NULL: "--quantize", "auto"
     void (*on_done)(struct prepare_task *task); // never from inside a call
     // Filled in before on_done:
     int rc;            // 0; ERR_INVALID: the model cannot be used; else: it could not be tried

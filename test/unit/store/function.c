@@ -17,6 +17,7 @@ static struct function *version_make(const char *name, const char *version)
     f->code_size = 123;
     f->memory_mb = 512;
     f->state = FUNCTION_FAILED;
+    f->quantized = mem_dup("{\"State\":\"Float\"}");
     f->state_reason = mem_dup("no model");
     f->modified_ms = 1700000000123;
     return f;
@@ -65,6 +66,7 @@ static void versions_come_back_in_order(void **state)
     assert_string_equal(f->layers[1].package, "/elsewhere/packages/ghi/code");
     assert_int_equal(f->layers[1].code_size, 8);
     assert_null(f->prepared);
+    assert_string_equal(f->quantized, "{\"State\":\"Float\"}");
     assert_null(f->handler);
     assert_int_equal(f->code_size, 123);
     assert_int_equal(f->memory_mb, 512);

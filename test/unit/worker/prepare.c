@@ -110,6 +110,23 @@ static void reports(void **state)
                         "{\"ok\": true, \"args\": \"prepare /package /out --handler model.yaml\"}");
 }
 
+static void passes_options_on(void **state)
+{
+    struct fixture *f = *state;
+    struct task task = {.f = f};
+    begin(f, "echo \"{\\\"ok\\\": true, \\\"args\\\": \\\"$*\\\"}\"", MINUTE_US);
+    task.prepare = (struct prepare_task){.package = "/package",
+                                         .out = "/out",
+                                         .handler = "m.yaml",
+                                         .options = {"--quantize", "auto"},
+                                         .on_done = task_done};
+    prepare_submit(f->preparer, &task.prepare);
+    run_until(f, 1);
+    assert_string_equal(
+        task.report,
+        "{\"ok\": true, \"args\": \"prepare /package /out --handler m.yaml --quantize auto\"}");
+}
+
 static void fails_in_the_runners_words(void **state)
 {
     struct fixture *f = *state;
@@ -222,11 +239,10 @@ static void ends_while_one_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(reports),           TEST(fails_in_the_runners_words),
-        TEST(crashes),           TEST(says_nothing),
-        TEST(says_too_much),     TEST(takes_too_long),
-        TEST(cannot_be_started), TEST(goes_one_by_one),
-        TEST(cancels),           TEST(ends_while_one_runs),
+        TEST(reports),        TEST(passes_options_on),   TEST(fails_in_the_runners_words),
+        TEST(crashes),        TEST(says_nothing),        TEST(says_too_much),
+        TEST(takes_too_long), TEST(cannot_be_started),   TEST(goes_one_by_one),
+        TEST(cancels),        TEST(ends_while_one_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
