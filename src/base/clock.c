@@ -36,11 +36,30 @@ static struct tm utc_of(int64_t wall_ms)
     return tm;
 }
 
+// The last so many decimal digits of a number, and what stands behind them; returns what follows.
+static char *put_digits(char *to, int64_t number, int digits, char behind)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        to[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    to[digits] = behind;
+    return to + digits + 1;
+}
+
+// By hand: each call of a function has both written several times, and strftime looks every time
+// whether the machine's time zone has changed.
 const char *clock_iso(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
 {
     struct tm tm = utc_of(wall_ms);
-    size_t used = strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + used, CLOCK_TEXT_MAX - used, ".%03dZ", (int)(wall_ms % 1000));
+    char *to = put_digits(text, tm.tm_year + 1900, 4, '-');
+    to = put_digits(to, tm.tm_mon + 1, 2, '-');
+    to = put_digits(to, tm.tm_mday, 2, 'T');
+    to = put_digits(to, tm.tm_hour, 2, ':');
+    to = put_digits(to, tm.tm_min, 2, ':');
+    to = put_digits(to, tm.tm_sec, 2, '.');
+    to = put_digits(to, wall_ms % 1000, 3, 'Z');
+    *to = '\0';
     return text;
 }
 
@@ -60,7 +79,10 @@ const char *clock_http(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
 const char *clock_amz(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
 {
     struct tm tm = utc_of(wall_ms);
-    strftime(text, CLOCK_TEXT_MAX, "%Y%m%dT%H%M%SZ", &tm);
+    int64_t day = (int64_t)(tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday;
+    char *to = put_digits(text, day, 8, 'T');
+    to = put_digits(to, tm.tm_hour * 10000 + tm.tm_min * 100 + tm.tm_sec, 6, 'Z');
+    *to = '\0';
     return text;
 }
 
