@@ -5,6 +5,7 @@ programs (default: build)."""
 import io
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -28,9 +29,16 @@ def pytest_configure(config):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One below those that the kernel gives to clients (from 32768 on), so that nobody takes it while a
+    server is down between two starts, nor another process of the same test run."""
+    while True:
+        port = random.SystemRandom().randrange(10240, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
