@@ -262,6 +262,9 @@ static void walls_known(struct server *s)
         log_warn("functions run without the walls %s: %s", missing, report->why);
     }
     log_info("functions run behind the walls %s", *standing ? standing : "none");
+    if (s->settings.sandbox != SETTINGS_SANDBOX_OFF && !s->settings.require_sandbox && *standing) {
+        templates_walls(s->templates, standing); // what can stand has to, from now on
+    }
     walls_write(s, standing, missing, report->why);
 }
 

@@ -17,7 +17,9 @@
 
 // Of this process; its children go on from here.
 static struct {
-    bool prepared, off, required, inside, probing;
+    bool prepared, off, inside, probing;
+    bool strict;  // nothing is excused
+    int required; // of enum jail_wall
     struct space space;
     struct jail_report report;
 } here = {.space = {.self = -1}, .report = {.listen_fd = -1}};
@@ -47,13 +49,29 @@ void jail_names(int walls, char *ret, size_t size)
     }
 }
 
+static int walls_of(const char *names)
+{
+#define X(wall, bit, name, text) name,
+    static const char *const all[] = {JAIL_WALLS(X)};
+#undef X
+    int walls = 0;
+    for (struct str rest = str_of(names); rest.at && rest.size;) {
+        struct str name = str_cut(&rest, ',');
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+            walls |= str_eq(name, str_of(all[i])) ? 1 << i : 0;
+        }
+    }
+    return walls;
+}
+
 void jail_prepare(enum jail_kind kind)
 {
     bool model = kind == JAIL_MODEL;
     const char *set = getenv("ROUSE_SANDBOX");
     here.prepared = true;
     here.off = set && strcmp(set, "off") == 0;
-    here.required = set && strcmp(set, "required") == 0;
+    here.strict = set && strcmp(set, "required") == 0;
+    here.required = here.strict ? JAIL_ALL : walls_of(set ? set : "");
     if (here.off) {
         return;
     }
@@ -164,7 +182,8 @@ static int enter(const struct jail *jail, struct err *err)
 int jail_enter(const struct jail *jail, struct jail_report *ret, struct err *err)
 {
     int rc = here.off ? 0 : enter(jail, err);
-    if (rc == 0 && here.required && here.report.missing) {
+    int excused = here.strict ? 0 : here.report.excused;
+    if (rc == 0 && here.report.missing & here.required & ~excused) {
         rc = err_set(err, ERR_DENIED, "this machine denies walls that are required: %s",
                      here.report.why);
     }

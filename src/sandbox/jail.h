@@ -74,6 +74,7 @@ struct jail {
 
 struct jail_report {
     int missing;   // of enum jail_wall: denied by this machine
+    int excused;   // of those: what was asked for is more than jail_probe_start tries
     char why[512]; // "Landlock: …; seccomp: …", or ""
     bool root; // /var/task, /opt and /tmp are the function's; else its folders are where they were
     int listen_fd; // a socket listening at 127.0.0.1:port of its network, the caller's; or -1
@@ -81,7 +82,8 @@ struct jail_report {
 
 // Once, in a process that forks others: makes the filters that its children will load, since making
 // one takes a millisecond and loading one nothing. ROUSE_SANDBOX=off in the environment: no walls at
-// all, for tests of the walls; =required: jail_enter fails when one is missing.
+// all, for tests of the walls; =required: jail_enter fails when one is missing; =NAME,NAME…: when one
+// of these is, which a machine that is short of something can come to, though it grants them.
 void jail_prepare(enum jail_kind kind);
 
 // For a process that loads libraries of this machine because a function was seen to, and then forks:
@@ -96,7 +98,7 @@ MUST_CHECK int jail_libraries(bool network_open, struct err *err);
 pid_t jail_fork(enum jail_role role);
 
 // Walls the process in, by its calling thread alone. Fails when a folder of the function cannot be
-// had, never for a denied wall. No descriptor of a folder outside may be open.
+// had, or for a wall that has to stand (see jail_prepare). No descriptor of a folder outside may be open.
 MUST_CHECK int jail_enter(const struct jail *jail, struct jail_report *ret, struct err *err);
 
 // Models' instances, from here on: compute and answer. No files are opened, no processes started.

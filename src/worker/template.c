@@ -300,6 +300,12 @@ void templates_endpoint(struct templates *owner, const char *url)
     owner->endpoint = mem_dup(url);
 }
 
+void templates_walls(struct templates *owner, const char *names)
+{
+    free(owner->walls);
+    owner->walls = mem_printf("ROUSE_SANDBOX=%s", names);
+}
+
 static void all_free(struct map *map)
 {
     while (map->count) {
@@ -331,5 +337,6 @@ void templates_free(struct templates *owner)
     free(owner->runner);
     free(owner->region);
     free(owner->endpoint);
+    free(owner->walls);
     free(owner);
 }

@@ -53,6 +53,8 @@ struct templates *templates_new(struct loop *loop, const struct template_options
 void templates_free(struct templates *templates); // all end at their end of file
 // Where functions reach the server, once it is known; "http://…".
 void templates_endpoint(struct templates *templates, const char *url);
+// What is started from now on must have these walls, names with commas (see jail_prepare).
+void templates_walls(struct templates *templates, const char *names);
 
 // The endpoint as one process of a function sees it: a listening socket in a network that has
 // nothing else in it. Owner-owned and zeroed before the first use.

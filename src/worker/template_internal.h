@@ -55,6 +55,7 @@ struct templates {
     struct loop *loop;
     struct template_options options;
     char *runner, *region, *endpoint;
+    char *walls; // "ROUSE_SANDBOX=…", instead of the server's own; NULL: that
     // struct template: roots by runtime_program.key, libraries by what they are configured with, and
     // functions by revision.
     struct map at[TEMPLATE_LEVELS];

@@ -97,7 +97,7 @@ void template_leave(struct template *t)
 
 // What a runtime is started with can be read by every function that runs in it, so the server's own
 // environment stays here but for these.
-static char **environment_new(const char *jail)
+static char **environment_new(char *jail, char *walls)
 {
     static const char *const kept[] = {"PATH=",
                                        "HOME=",
@@ -114,13 +114,16 @@ static char **environment_new(const char *jail)
                                        "LSAN_OPTIONS=",
                                        "UBSAN_OPTIONS=",
                                        "TSAN_OPTIONS="};
-    char **env = mem_alloc((ARRAY_SIZE(kept) + 2) * sizeof *env);
+    char **env = mem_alloc((ARRAY_SIZE(kept) + 3) * sizeof *env);
     size_t count = 0;
+    if (walls) { // first, so that it hides the server's own
+        env[count++] = walls;
+    }
     if (jail) {
-        env[count++] = (char *)(uintptr_t)jail;
+        env[count++] = jail;
     }
     for (char **at = environ; *at; at++) {
-        for (size_t i = 0; i < ARRAY_SIZE(kept) && count <= ARRAY_SIZE(kept); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(kept) && count <= ARRAY_SIZE(kept) + 1; i++) {
             if (str_starts(str_of(*at), str_of(kept[i]))) {
                 env[count++] = *at;
             }
@@ -131,7 +134,8 @@ static char **environment_new(const char *jail)
 
 // The process gets the socket as descriptor 3, a clean signal state and a session of its own, so
 // that the terminal's interrupt reaches the server alone.
-static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
+static int program_run(const struct templates *owner, char *const argv[], int fd, pid_t *ret,
+                       struct err *err)
 {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -150,7 +154,7 @@ static int program_run(char *const argv[], int fd, pid_t *ret, struct err *err)
     struct err absent = {0};
     (void)!runtime_file("librouse-jail.so", &library, &absent); // without: no walls, and told
     CLEAN_MEM char *jail = library ? mem_printf("ROUSE_JAIL=%s", library) : NULL;
-    CLEAN_MEM void *env = environment_new(jail);
+    CLEAN_MEM void *env = environment_new(jail, owner->walls);
     int rc = posix_spawn(ret, argv[0], &actions, &attributes, argv, env);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -171,7 +175,7 @@ static int root_start(struct templates *owner, const struct runtime_program *pro
     char number[] = "3";
     argv[count] = number;
     pid_t pid = 0;
-    int rc = program_run(argv, pair[1], &pid, err);
+    int rc = program_run(owner, argv, pair[1], &pid, err);
     close(pair[1]);
     if (rc < 0) {
         close(pair[0]);

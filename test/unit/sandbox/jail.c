@@ -36,8 +36,16 @@
         }                                                                                          \
     } while (0)
 
+#define PATH_SIZE 384
+// Two layers' paths are more than an option of a mount may have, and a colon would divide them.
+#define LONG                                                                                       \
+    "a-name-that-is-long-and-has:a-colon-and-yet-is-one-that-somebody-might-give-to-a-folder-of-"  \
+    "a-project-of-theirs-in-which-they-keep-all-their-data-whatever-that-is,and-there-is-more-and" \
+    "-more-until-nothing-fits"
+
 struct place { // a function's folders, made by the setup
-    char dir[64], package[96], lower[96], upper[96], out[96], secret[96];
+    char dir[64], package[PATH_SIZE], lower[PATH_SIZE], upper[PATH_SIZE], out[PATH_SIZE],
+        secret[PATH_SIZE];
 };
 
 static void file_make(const char *dir, const char *name, const char *text)
@@ -59,11 +67,11 @@ static int setup(void **state)
         const char *name;
     } folders[] = {{p->package, "package"},
                    {p->lower, "lower"},
-                   {p->upper, "upper"},
+                   {p->upper, LONG},
                    {p->out, "out"},
                    {p->secret, "secret"}};
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        snprintf(folders[i].at, 96, "%s/%s", p->dir, folders[i].name);
+        snprintf(folders[i].at, PATH_SIZE, "%s/%s", p->dir, folders[i].name);
         assert_int_equal(mkdir(folders[i].at, 0755), 0);
     }
     file_make(p->package, "code.py", "code");
@@ -78,9 +86,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct place *p = *state;
-    static const char *const files[] = {"package/code.py", "lower/both", "lower/low", "upper/both",
-                                        "secret/secret",   "out/made",   "package",   "lower",
-                                        "upper",           "out",        "secret"};
+    static const char *const files[] = {
+        "package/code.py", "lower/both", "lower/low", LONG "/both", "secret/secret", "out/made",
+        "package",         "lower",      LONG,        "out",        "secret"};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         CLEAN_MEM char *path = mem_printf("%s/%s", p->dir, files[i]);
         remove(path);
@@ -566,10 +574,12 @@ static void what_is_denied_is_told_and_the_rest_stands(void **state)
     }
 }
 
+static const char *required;
+
 static int run_required(const struct place *p)
 {
     denied = 2;
-    setenv("ROUSE_SANDBOX", "required", 1);
+    setenv("ROUSE_SANDBOX", required, 1);
     jail_prepare(JAIL_LANGUAGE);
     WANT(deny());
     struct jail jail = language(p, JAIL_INSTANCE);
@@ -580,9 +590,31 @@ static int run_required(const struct place *p)
     return 0;
 }
 
+static int run_not_required(const struct place *p)
+{
+    char others[256];
+    denied = 2;
+    jail_names(JAIL_ALL & ~denials[denied].missing, others, sizeof others);
+    setenv("ROUSE_SANDBOX", others, 1);
+    jail_prepare(JAIL_LANGUAGE);
+    WANT(deny());
+    struct jail jail = language(p, JAIL_INSTANCE);
+    struct jail_report report;
+    struct err err = {0};
+    WANT(jail_enter(&jail, &report, &err) == 0);
+    WANT(report.missing & denials[denied].missing);
+    return 0;
+}
+
 static void required_walls_must_stand(void **state)
 {
+    char names[256];
+    jail_names(denials[2].missing, names, sizeof names);
+    required = "required";
     in_child(run_required, *state);
+    required = names;
+    in_child(run_required, *state);
+    in_child(run_not_required, *state);
 }
 
 static int run_off(const struct place *p)
