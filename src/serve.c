@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/bus.h"
+#include "cache/memory.h"
+#include "cache/redis.h"
 #include "cli/cli.h"
 #include "config/settings.h"
 #include "core/identity.h"
@@ -345,6 +347,19 @@ static int store_up(struct server *s, struct err *err)
     return 0;
 }
 
+static int cache_up(struct server *s, struct err *err)
+{
+    CLEAN(redis_url_done) struct redis_url url = {0};
+    CLEAN_MEM char *file = mem_printf("%s/results", s->settings.data);
+    if (strcmp(s->settings.cache, "memory") != 0) {
+        TRY(redis_url_parse(str_of(s->settings.cache), &url, err));
+        s->api.cache = cache_redis_new(s->api.loop, s->api.pool, &url);
+    } else if (s->settings.cache_size_max > 0) {
+        s->api.cache = cache_memory_new(s->api.loop, s->api.pool, file, s->settings.cache_size_max);
+    }
+    return 0;
+}
+
 static void dispatch_up(struct server *s)
 {
     CLEAN_MEM char *runner = NULL;
@@ -379,6 +394,7 @@ static void dispatch_up(struct server *s)
         .retry_us = s->settings.retry_delay_ms * 1000,
         .warm_ms = s->settings.template_idle_ms,
         .region = s->settings.region,
+        .cache = s->api.cache,
     };
     s->api.dispatch =
         dispatch_new(s->api.loop, s->api.store, s->api.fleet, s->api.observe, &options);
@@ -402,7 +418,6 @@ static int http_up(struct server *s, struct err *err)
     };
     s->api.settings = &s->api_settings;
     s->api.started_ms = clock_wall_ms();
-    s->api.pool = pool_new(s->api.loop, POOL_THREADS);
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
                                    .ctx = &s->api,
@@ -496,6 +511,8 @@ static int server_up(struct server *s, struct err *err)
     TRY(signals_up(s, err));
     TRY(store_up(s, err));
     TRY(credentials_load(s, err));
+    s->api.pool = pool_new(s->api.loop, POOL_THREADS);
+    TRY(cache_up(s, err));
     dispatch_up(s);
     TRY(http_up(s, err));
     return services_up(s, err);
@@ -524,6 +541,9 @@ static void server_down(struct server *s)
     schedules_free(s->api.schedules);
     lambda_stop(&s->api);
     dispatch_free(s->api.dispatch);
+    if (s->api.cache) {
+        s->api.cache->ops->close(s->api.cache, /* keep */ s->drained);
+    }
     runner_fleet_free(s->api.fleet);
     runtime_server_free(s->runtime);
     templates_free(s->templates);

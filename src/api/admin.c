@@ -6,6 +6,7 @@
 #include "api/lambda.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/cache.h"
 #include "dispatch/dispatch.h"
 #include "format/hex.h"
 #include "format/uri.h"
@@ -60,6 +61,24 @@ static json_t *counts_json(const struct dispatch_counts *counts)
     json_put_int(json, "errors", (int64_t)counts->errors);
     json_put_int(json, "throttles", (int64_t)counts->throttles);
     json_put_int(json, "coldStarts", (int64_t)counts->cold_starts);
+    json_put_int(json, "cached", (int64_t)counts->cached);
+    return json;
+}
+
+static json_t *cache_json(struct cache *cache)
+{
+    struct cache_stats stats = {.kind = "none", .state = "off"};
+    if (cache) {
+        cache->ops->stats(cache, &stats);
+    }
+    json_t *json = json_object();
+    json_put_str(json, "kind", str_of(stats.kind));
+    json_put_str(json, "state", str_of(stats.state));
+    json_put_int(json, "entries", (int64_t)stats.entries);
+    json_put_int(json, "bytes", (int64_t)stats.bytes);
+    json_put_int(json, "hits", (int64_t)stats.hits);
+    json_put_int(json, "misses", (int64_t)stats.misses);
+    json_put_int(json, "late", (int64_t)stats.late);
     return json;
 }
 
@@ -123,6 +142,7 @@ static const struct http_handler *info(struct http_request *req, struct api *api
              json_pack("{s:s, s:I, s:I, s:I}", "dir", store_dir(api->store), "commits",
                        (json_int_t)stats.commits, "tasks", (json_int_t)stats.tasks, "fsyncUs",
                        (json_int_t)stats.fsync_us));
+    json_put(json, "cache", cache_json(api->cache));
     json_t *walls = NULL;
     if (json_parse_object(str_of(api->settings->walls(api->settings->ctx)), &walls, &ignored) ==
         0) {
@@ -182,12 +202,6 @@ static const struct http_handler *signed_route(struct http_request *req, struct 
         const struct http_handler *handler = NULL;
         struct str function = str_skip(path, strlen("logs/"));
         return admin_logs(req, api, function, &handler, &err) < 0 ? fail(req, &err) : handler;
-    }
-    if (str_eq(path, STR("models"))) {
-        CLEAN_JSON json_t *json = json_object();
-        json_put(json, "used", lambda_models_used(api->lambda));
-        reply_json(req, 200, json);
-        return &answered;
     }
     if (str_starts(path, STR("code/"))) {
         return code(req, api, str_skip(path, strlen("code/")));

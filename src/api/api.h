@@ -7,6 +7,7 @@
 #include "io/pool.h"
 #include "store/store.h"
 
+struct cache;
 struct dispatch;
 struct fleet;
 struct observe;
@@ -29,6 +30,7 @@ struct api {
     struct loop *loop;
     struct pool *pool;
     struct store *store;
+    struct cache *cache; // of results; NULL: none
     struct dispatch *dispatch;
     struct fleet *fleet;
     struct observe *observe;

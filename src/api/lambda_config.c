@@ -4,6 +4,7 @@
 #include "api/lambda.h"
 #include "base/clock.h"
 #include "core/identity.h"
+#include "format/event_key.h"
 #include "runtime/runtime.h"
 
 #define ROLE_PATTERN                                                                               \
@@ -16,10 +17,13 @@
 #define ARCHITECTURE "x86_64"
 #endif
 
+#define VARY_MAX 20
+
 // Members that are kept and shown as they were given.
 static const char *const kept[] = {
     "Architectures", "DeadLetterConfig", "FileSystemConfigs", "ImageConfig", "KMSKeyArn",
     "LoggingConfig", "SnapStart",        "TracingConfig",     "VpcConfig",
+    "Cache", // ours: {"TtlSeconds", "MaxEntries", "MaxBytes", "Vary": [names of headers, JSON pointers]}
     "Batching", // ours: {"MaxSize": 1…64, "MaxDelayMs": 0…10000} of a model function
     "Quantize", // ours: {"Method": auto|dynamic|static, "Calibrate": folder, "KeepAccuracy": 0…1}
     "Network",  // ours: "open" is the host's; "closed", which is the default, is not shown
@@ -305,6 +309,55 @@ static int read_batching(const json_t *input, struct err *err)
     return 0;
 }
 
+static int read_vary(const json_t *input, struct err *err)
+{
+    json_t *vary = NULL;
+    if (json_get_array(input, "Cache.Vary", &vary, err) < 0) {
+        return wrong_type(err);
+    }
+    if (json_array_size(vary) > VARY_MAX) {
+        return constraint(err, STR("…"), "cache.vary",
+                          "Member must have length less than or equal to 20");
+    }
+    for (size_t i = 0; i < json_array_size(vary); i++) {
+        struct str text = json_str(json_array_get(vary, i));
+        struct err why = {0};
+        if (event_key_vary_check(text, &why) < 0) {
+            return constraint(
+                err, text, "cache.vary",
+                "Member must be the name of a header, or a JSON pointer, which begins "
+                "with /");
+        }
+    }
+    return 0;
+}
+
+static int read_cache(const json_t *input, struct err *err)
+{
+    static const struct {
+        const char *name, *path, *member;
+        int64_t most;
+    } rows[] = {{"TtlSeconds", "Cache.TtlSeconds", "cache.ttlSeconds", 365 * 86400},
+                {"MaxEntries", "Cache.MaxEntries", "cache.maxEntries", INT32_MAX},
+                {"MaxBytes", "Cache.MaxBytes", "cache.maxBytes", UINT32_MAX}};
+    json_t *cache = NULL;
+    if (json_get_object(input, "Cache", &cache, err) < 0) {
+        return wrong_type(err);
+    }
+    size_t known = json_object_get(cache, "Vary") != NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint32_t value = 0;
+        TRY(read_number(input, rows[i].path, rows[i].member, 1, rows[i].most, &value, err));
+        known += json_object_get(cache, rows[i].name) != NULL;
+    }
+    if (known < json_object_size(cache)) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Cache has a member that is not known here: there are TtlSeconds, "
+                       "MaxEntries, MaxBytes and Vary");
+    }
+    return read_vary(input, err);
+}
+
 static int read_kept(struct api *api, const json_t *input, struct function *f, struct err *err)
 {
     TRY(read_architectures(input, err));
@@ -312,6 +365,7 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     TRY(read_network(input, err));
     TRY(read_batching(input, err));
     TRY(lambda_quantize_check(input, f, err));
+    TRY(read_cache(input, err));
     CLEAN_JSON json_t *extra = NULL;
     struct err ignored = {0};
     if (!f->extra || json_parse_object(str_of(f->extra), &extra, &ignored) < 0) {
@@ -326,7 +380,8 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
         json_object_del(extra, "Network");
     }
-    static const char *const empty[] = {"Batching", "Quantize"}; // as if they were not there
+    static const char *const empty[] = {"Batching", "Cache",
+                                        "Quantize"}; // as if they were not there
     for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
         if (json_object_size(json_object_get(extra, empty[i])) == 0) {
             json_object_del(extra, empty[i]);

@@ -273,13 +273,13 @@ static json_t *statistics_json(struct api *api, const struct function *f)
     json_put(calls, "compute_input", time_json(s->input));
     json_put(calls, "compute_infer", time_json(s->infer)); // with the answer: it is not told apart
     json_put(calls, "compute_output", duration(s->infer.count, 0));
-    json_put(calls, "cache_hit", duration(0, 0));
-    json_put(calls, "cache_miss", duration(0, 0));
+    json_put(calls, "cache_hit", time_json(s->cached));
+    json_put(calls, "cache_miss", duration(s->missed, 0));
     json_t *json = json_object();
     json_put_str(json, "name", str_of(f->name));
     json_put_str(json, "version", str_of(f->version));
     json_put_int(json, "last_inference", s->last_ms);
-    json_put_int(json, "inference_count", (int64_t)s->success.count);
+    json_put_int(json, "inference_count", (int64_t)(s->success.count - s->cached.count));
     json_put_int(json, "execution_count", (int64_t)runs);
     json_put(json, "inference_stats", calls);
     json_put(json, "batch_stats", batches);

@@ -90,6 +90,7 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     }
     json_put(object, "Batching", batching);
     json_put(object, "Quantize", quantize_of(&w->quantize));
+    json_put(object, "Cache", json_incref(w->cache));
     json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
     json_put(object, "Layers", deploy_layer_arns(deploy, w));
@@ -116,7 +117,7 @@ static bool is_there(const json_t *there, const json_t *wanted)
     {
         const json_t *now = json_object_get(there, name);
         if (json_is_array(value)) {
-            if (!same_layers(now, value)) {
+            if (!json_equal(now, value) && !same_layers(now, value)) {
                 return false;
             }
         } else if (json_is_object(value)) {

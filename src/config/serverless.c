@@ -2,6 +2,7 @@
 // Turns serverless.yml into struct serverless: parse, resolve variables, check against the schema, then
 // read each honoured key. `rouse deploy` and the verbs that name functions begin here.
 #include "config/serverless.h"
+#include "config/cache.h"
 #include "config/intrinsic.h"
 #include "config/layers.h"
 #include "config/reading.h"
@@ -243,6 +244,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     ret->environment = strings_of(provider, node, "environment");
     ret->tags = strings_of(provider, node, "tags");
     serverless_read_package(service->tree, tree_get(node, "package"), &ret->package);
+    TRY(cache_read_function(node, ret, err));
     TRY(layers_read_function(service, provider, node, ret, err));
     TRY(http_read_function(service, provider, node, ret, err));
     TRY(events_read_function(service, node, ret, err));
@@ -552,6 +554,7 @@ void serverless_free(struct serverless *service)
     }
     for (size_t i = 0; i < service->function_count; i++) {
         json_decref(service->functions[i].environment);
+        json_decref(service->functions[i].cache);
         json_decref(service->functions[i].tags);
     }
     layers_free(service);

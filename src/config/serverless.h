@@ -74,6 +74,7 @@ struct serverless_function {
     int64_t batch_max,
         batch_delay_ms; // jobs of a model that run together, and the wait for them; -1: not said
     struct serverless_quantize quantize;
+    json_t *cache;                // {"TtlSeconds", …} as Lambda's API here takes it, never NULL
     int64_t reserved_concurrency; // -1: none
     int64_t event_age_max_s;      // -1: not given
     int64_t retries_max;          // -1: not given

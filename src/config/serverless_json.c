@@ -105,6 +105,9 @@ static json_t *function_to_json(const struct serverless_function *f)
     put_text(object, "quantize", f->quantize.method);
     put_text(object, "quantizeCalibrate", f->quantize.calibrate);
     put_text(object, "quantizeKeepAccuracy", f->quantize.keep_accuracy);
+    if (json_object_size(f->cache)) {
+        json_put(object, "cache", json_incref(f->cache));
+    }
     put_text(object, "network", f->network_open ? "open" : NULL);
     put_number(object, "reservedConcurrency", f->reserved_concurrency);
     put_number(object, "maximumEventAge", f->event_age_max_s);

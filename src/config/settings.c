@@ -6,6 +6,7 @@
 #include "config/quantity.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/redis_url.h"
 #include "format/yaml.h"
 
 #include <stddef.h>
@@ -34,7 +35,8 @@ static void *field_of(struct settings *settings, const struct setting *row)
 
 static bool is_text(enum setting_kind kind)
 {
-    return kind == SETTING_ADDRESS || kind == SETTING_PATH || kind == SETTING_WORD;
+    return kind == SETTING_ADDRESS || kind == SETTING_PATH || kind == SETTING_WORD ||
+           kind == SETTING_CACHE;
 }
 
 static void keep_text(struct settings *settings, const struct setting *row, char *text)
@@ -79,6 +81,15 @@ static int check_word(struct str text, struct err *err)
     return 0;
 }
 
+static int check_cache(struct str text, struct err *err)
+{
+    CLEAN(redis_url_done) struct redis_url url = {0};
+    if (str_eq(text, STR("memory"))) {
+        return 0;
+    }
+    return redis_url_parse(text, &url, err) < 0 ? err_prefix(err, "is not \"memory\"") : 0;
+}
+
 static int set_text(struct settings *settings, const struct setting *row, struct str text,
                     const char *folder, struct err *err)
 {
@@ -86,6 +97,8 @@ static int set_text(struct settings *settings, const struct setting *row, struct
         TRY(address_parse(text, err));
     } else if (row->kind == SETTING_WORD) {
         TRY(check_word(text, err));
+    } else if (row->kind == SETTING_CACHE) {
+        TRY(check_cache(text, err));
     } else if (text.size == 0) {
         return err_set(err, ERR_INVALID, "is empty, must be a path");
     }

@@ -49,6 +49,10 @@
       "package when unpacked")                                                                     \
     X(logs_size_max, SIZE, "logs-size-max", "16MiB", 65536, 1099511627776, "",                     \
       "kept of each function's log")                                                               \
+    X(cache, CACHE, "cache", "memory", 0, 0, "",                                                   \
+      "where results are kept of functions that ask for it: memory, or redis://… or rediss://…")   \
+    X(cache_size_max, SIZE, "cache-size-max", "64MiB", 0, 1099511627776, "",                       \
+      "results in memory, of all functions together; 0: none are kept")                            \
     X(sandbox, CHOICE, "sandbox", "auto", 0, 0, "auto|off",                                        \
       "walls around functions; off is for tests of the walls only")                                \
     X(require_sandbox, BOOL, "require-sandbox", "false", 0, 0, "",                                 \
@@ -61,6 +65,7 @@ enum setting_kind {
     SETTING_ADDRESS,  // char *
     SETTING_PATH,     // char *, absolute
     SETTING_WORD,     // char *, A-Z a-z 0-9 -
+    SETTING_CACHE,    // char *, "memory" or what redis_url_parse takes
     SETTING_BOOL,     // bool
     SETTING_DURATION, // int64_t, milliseconds
     SETTING_COUNT,    // int64_t
@@ -71,6 +76,7 @@ enum setting_kind {
 #define SETTING_C_ADDRESS  char *
 #define SETTING_C_PATH     char *
 #define SETTING_C_WORD     char *
+#define SETTING_C_CACHE    char *
 #define SETTING_C_BOOL     bool
 #define SETTING_C_DURATION int64_t
 #define SETTING_C_COUNT    int64_t

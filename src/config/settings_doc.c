@@ -8,9 +8,9 @@
 static const char *kind_word(const struct setting *row)
 {
     static const char *const words[] = {
-        [SETTING_ADDRESS] = "ADDRESS", [SETTING_PATH] = "PATH",     [SETTING_WORD] = "NAME",
-        [SETTING_BOOL] = "",           [SETTING_DURATION] = "TIME", [SETTING_COUNT] = "N",
-        [SETTING_SIZE] = "SIZE",       [SETTING_CHOICE] = ""};
+        [SETTING_ADDRESS] = "ADDRESS", [SETTING_PATH] = "PATH", [SETTING_WORD] = "NAME",
+        [SETTING_CACHE] = "WHERE",     [SETTING_BOOL] = "",     [SETTING_DURATION] = "TIME",
+        [SETTING_COUNT] = "N",         [SETTING_SIZE] = "SIZE", [SETTING_CHOICE] = ""};
     return row->kind == SETTING_CHOICE ? row->choices : words[row->kind];
 }
 

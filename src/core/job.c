@@ -8,7 +8,7 @@
 
 const char *tier_name(enum tier tier)
 {
-    static const char *const names[] = {"", "hot", "warm", "cool", "cold"};
+    static const char *const names[] = {"", "hot", "warm", "cool", "cold", "cached"};
     return (size_t)tier < ARRAY_SIZE(names) ? names[tier] : "";
 }
 

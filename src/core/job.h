@@ -15,8 +15,8 @@
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SETTLED };
 
-// How the job found its instance; reported with every answer.
-enum tier { TIER_NONE, TIER_HOT, TIER_WARM, TIER_COOL, TIER_COLD };
+// How the job found its instance, or that it needed none; reported with every answer.
+enum tier { TIER_NONE, TIER_HOT, TIER_WARM, TIER_COOL, TIER_COLD, TIER_CACHED };
 const char *tier_name(enum tier tier); // "hot"; "" for TIER_NONE
 
 enum job_status {
@@ -27,6 +27,7 @@ enum job_status {
 };
 
 struct job;
+struct flight; // the dispatcher's
 
 // An answer that is passed on as it comes: from the source, which reads it from the instance, to the
 // sink, which is the submitter's. Functions that answer as a whole never begin a stream; on_settled
@@ -70,15 +71,17 @@ struct job {
     char *context; // JSON: client context, identity, trace; heap, NULL when there is none
     int state;     // enum job_state; moves by job_move
     bool async;
-    bool begun;          // an instance works on it: whatever that has done may have had effects
-    int64_t row;         // asynchronous: the outbox row, else 0
-    struct alias *alias; // asynchronous: that the event came by; a reference, NULL when by none
-    uint32_t attempt;    // 1 for the first
-    int64_t created_us;  // loop time of the submission
-    int64_t created_ms;  // wall time of the event (asynchronous: kept over restarts)
-    int64_t deadline_us; // loop time at which a queued job is given up
-    int64_t started_us;  // loop time at which its instance's time for it began
-    struct list link;    // in the function's queue or the instance's batch
+    bool begun;            // an instance works on it: whatever that has done may have had effects
+    int64_t row;           // asynchronous: the outbox row, else 0
+    struct alias *alias;   // asynchronous: that the event came by; a reference, NULL when by none
+    uint32_t attempt;      // 1 for the first
+    int64_t created_us;    // loop time of the submission
+    int64_t created_ms;    // wall time of the event (asynchronous: kept over restarts)
+    int64_t deadline_us;   // loop time at which a queued job is given up
+    int64_t started_us;    // loop time at which its instance's time for it began
+    struct list link;      // in the function's queue or the instance's batch
+    struct flight *flight; // of those who ask the same: it waits for one, or others may for it
+    bool alone;            // waits for nobody else's any more
     struct job_result result;
     const struct job_sink *sink; // NULL: the answer is wanted as a whole
     struct job_source *source;   // while a stream is under way

@@ -61,6 +61,7 @@ struct lane *lane_of(struct dispatch *d, struct str key)
         list_init(&lane->workers);
         list_init(&lane->hungry_link);
         list_init(&lane->provision_link);
+        cached_init(&lane->cached);
         lane->wake.on_due = lane_wake_due;
         lane->outbox_due.on_due = lane_outbox_due;
         lane->family = family_of(d, key);
@@ -77,6 +78,17 @@ void lane_look(struct lane *lane, int64_t at_us)
     }
 }
 
+void queue_put(struct lane *lane, struct job *job)
+{
+    struct list *after =
+        lane->queue.prev; // mostly the right one: only who has waited elsewhere is late
+    while (after != &lane->queue && CONTAINER_OF(after, struct job, link)->id > job->id) {
+        after = after->prev;
+    }
+    list_push_front(after, &job->link);
+    *(job->async ? &lane->queued_async : &lane->queued_sync) += 1;
+}
+
 void queue_take(struct lane *lane, struct job *job)
 {
     list_remove(&job->link);
@@ -87,8 +99,8 @@ void queue_take(struct lane *lane, struct job *job)
 }
 
 // Jobs whose deadline passed while they waited. The queue is in order of arrival and all wait
-// equally long, so the first that may stay ends the search. (One that lost its instance stands in
-// front with a later deadline.)
+// equally long, so the first that may stay ends the search. (One that lost its instance, or waited for
+// another's answer, stands before others that have an earlier deadline.)
 static void queue_expire(struct lane *lane)
 {
     int64_t now_us = loop_now_us(lane->dispatch->loop);
@@ -99,7 +111,7 @@ static void queue_expire(struct lane *lane)
         }
         if (job->deadline_us > now_us) {
             lane_look(lane, job->deadline_us);
-            if (job->attempt > 1) {
+            if (job->attempt > 1 || job->alone) {
                 continue;
             }
             return;
@@ -289,14 +301,16 @@ void dispatch_submit(struct dispatch *d, struct job *job)
         job_refuse(d, job, ERR_BUSY, "TooManyRequestsException", dispatch_off_text);
         return;
     }
-    if (!job->async && lane->queued_sync >= d->options.queue_max) {
+    if (cached_take(lane, job)) {
+        return;
+    }
+    if (!job->async && lane->queued_sync + lane->cached.waiting_sync >= d->options.queue_max) {
         lane->counts.throttles++;
         job_refuse(d, job, ERR_BUSY, "TooManyRequestsException",
                    "Rate Exceeded: too many requests wait for this function.");
         return;
     }
-    list_push_back(&lane->queue, &job->link);
-    *(job->async ? &lane->queued_async : &lane->queued_sync) += 1;
+    queue_put(lane, job);
     lane_turn(lane);
 }
 
@@ -304,8 +318,12 @@ void dispatch_cancel(struct dispatch *d, struct job *job)
 {
     CLEAN_MEM char *key = dispatch_key(job->function);
     struct lane *lane = lane_find(d, str_of(key));
-    if (lane && job->state == JOB_QUEUED && !job->async) {
-        queue_take(lane, job);
+    bool waits = lane && job->state == JOB_QUEUED && !job->async;
+    bool queued = waits && (!job->flight || job->flight->leader == job);
+    if (waits && cached_withdraw(job)) {
+        if (queued) {
+            queue_take(lane, job);
+        }
         job_refuse(d, job, ERR_LOST, NULL, "The caller has gone.");
     }
 }
@@ -336,6 +354,12 @@ static void refuse_due(struct timer *timer)
         job->on_settled(job);
         job_free(job);
     }
+    while (!list_empty(&d->answered)) {
+        struct job *job = LIST_FIRST(&d->answered, struct job, link);
+        CLEAN_MEM char *key = dispatch_key(job->function);
+        list_remove(&job->link);
+        job_settle(d, lane_of(d, str_of(key)), job);
+    }
     drained_check(d);
 }
 
@@ -358,6 +382,7 @@ struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fle
     list_init(&d->hungry);
     list_init(&d->provisioned);
     list_init(&d->refused);
+    list_init(&d->answered);
     d->refuse.on_due = refuse_due;
     d->look.on_due = look_due;
     struct fleet_events events = dispatch_fleet_events;
@@ -369,6 +394,7 @@ struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fle
 static void lane_free(struct lane *lane)
 {
     struct loop *loop = lane->dispatch->loop;
+    cached_done(lane);
     timer_stop(loop, &lane->wake);
     timer_stop(loop, &lane->outbox_due);
     LIST_EACH(worker, &lane->workers, struct worker, link)
@@ -402,6 +428,10 @@ void dispatch_free(struct dispatch *d)
     {
         job_free(job);
     }
+    LIST_EACH(job, &d->answered, struct job, link)
+    {
+        job_free(job);
+    }
     size_t at = 0;
     for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
         lane_free(lane);
@@ -412,17 +442,19 @@ void dispatch_free(struct dispatch *d)
         free(family);
     }
     map_done(&d->families);
+    map_done(&d->flights);
     free(d);
 }
 
 void drained_check(struct dispatch *d)
 {
-    if (!d->draining || !d->on_drained || d->settling || !list_empty(&d->refused)) {
+    if (!d->draining || !d->on_drained || d->settling || !list_empty(&d->refused) ||
+        !list_empty(&d->answered)) {
         return;
     }
     size_t at = 0;
     for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
-        if (lane->busy || lane->queued_sync) {
+        if (lane->busy || lane->queued_sync || lane->cached.waiting_sync) {
             return;
         }
     }
@@ -439,6 +471,7 @@ void dispatch_drain(struct dispatch *d, void (*on_drained)(void *ctx), void *ctx
     d->drained_ctx = ctx;
     size_t at = 0;
     for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
+        cached_drain(lane);
         LIST_EACH(job, &lane->queue, struct job, link)
         {
             if (job->async) {
@@ -452,13 +485,16 @@ void dispatch_drain(struct dispatch *d, void (*on_drained)(void *ctx), void *ctx
 
 static void counts_add(struct dispatch_counts *sum, const struct lane *lane)
 {
+    const struct cached *cached = &lane->cached;
     sum->queued += lane->queued_sync + lane->queued_async;
+    sum->queued += cached->waiting_sync + cached->waiting_async;
     sum->running += (uint64_t)lane_running(lane);
     sum->instances += (uint64_t)(lane->starting + lane->idle + lane->busy);
     sum->invocations += lane->counts.invocations;
     sum->errors += lane->counts.errors;
     sum->throttles += lane->counts.throttles;
     sum->cold_starts += lane->counts.cold_starts;
+    sum->cached += lane->counts.cached;
 }
 
 struct dispatch_counts dispatch_counts(const struct dispatch *d, struct str name)

@@ -10,19 +10,21 @@
 #include "io/loop.h"
 
 struct bus_emitted;
+struct cache;
 struct dispatch;
 struct fleet;
 struct observe;
 struct store;
 
 struct dispatch_options {
-    int64_t idle_us;    // an instance without work this long is stopped
-    int instances_max;  // of all functions together
-    size_t queue_max;   // waiting synchronous jobs of one function; beyond: ERR_BUSY
-    int64_t hold_us;    // how long a synchronous job may wait for an instance
-    int64_t retry_us;   // before the first retry of an asynchronous job; then twice that, …
-    int64_t warm_ms;    // a function used so short before the start gets its template then
-    const char *region; // borrowed
+    int64_t idle_us;     // an instance without work this long is stopped
+    int instances_max;   // of all functions together
+    size_t queue_max;    // waiting synchronous jobs of one function; beyond: ERR_BUSY
+    int64_t hold_us;     // how long a synchronous job may wait for an instance
+    int64_t retry_us;    // before the first retry of an asynchronous job; then twice that, …
+    int64_t warm_ms;     // a function used so short before the start gets its template then
+    const char *region;  // borrowed
+    struct cache *cache; // of results; borrowed; NULL: none
 };
 
 struct dispatch *dispatch_new(struct loop *loop, struct store *store, struct fleet *fleet,
@@ -85,12 +87,13 @@ MUST_CHECK int dispatch_resume(struct dispatch *dispatch, struct err *err);
 // in the outbox.
 void dispatch_drain(struct dispatch *dispatch, void (*on_drained)(void *ctx), void *ctx);
 
-// Memory is short: stops the longest idle instance, or else drops the longest unused template.
+// Memory is short: gives up part of the result cache, or else stops the longest idle instance, or else drops the longest unused template.
 void dispatch_relieve(struct dispatch *dispatch);
 
 struct dispatch_counts {
     uint64_t queued, running, instances, templates;
     uint64_t invocations, errors, throttles, cold_starts;
+    uint64_t cached; // of the invocations: answered from the result cache, or with another's answer
 };
 // Of a function, all its versions together.
 struct dispatch_counts dispatch_counts(const struct dispatch *dispatch, struct str function_name);
@@ -108,6 +111,8 @@ struct dispatch_statistics {
     int64_t last_ms;                                   // wall time of the last answer; 0: none
     struct dispatch_time success, fail, queue;         // whole calls; waiting for an instance
     struct dispatch_time input, infer;                 // of what succeeded
+    struct dispatch_time cached;                       // of it, what came from the result cache
+    uint64_t missed;                                   // and what might have
     struct dispatch_batch batches[DISPATCH_BATCH_MAX]; // [i]: i + 1 jobs
 };
 // Borrowed, until the next turn; zeros where nothing ran.

@@ -23,6 +23,7 @@ static void workers_retire(struct lane *lane)
 // Asynchronous jobs go back to being rows of the outbox.
 static void queue_refuse(struct lane *lane, int code, const char *aws, const char *text)
 {
+    cached_dissolve(lane);
     LIST_EACH(job, &lane->queue, struct job, link)
     {
         queue_take(lane, job);
@@ -56,6 +57,8 @@ static void lane_replace(struct lane *lane, struct function *was)
     struct fleet *fleet = lane->dispatch->fleet;
     lane->concurrency = fleet->ops->concurrency(fleet, lane->function);
     batching_read(&lane->batching, lane->function);
+    cached_dissolve(lane);
+    cached_read(lane);
     if (was) {
         fleet->ops->forget(fleet, was);
         workers_retire(lane);
@@ -163,6 +166,7 @@ static void lane_remove(struct lane *lane)
     list_remove(&lane->provision_link);
     lane->provisioned = 0;
     function_clean(&lane->function);
+    cached_read(lane);
     alias_clean(&lane->alias); // the lane stays: its last workers end later, and it may come again
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "dispatch/cached.h"
 #include "dispatch/dispatch.h"
 #include "worker/fleet.h"
 
@@ -73,6 +74,7 @@ struct lane {
     int64_t run_us, start_us; // smoothed: of one job, of one start; 0 unknown
     int64_t run_peak_us;      // of the longest job of late, as its runner says; forgotten slowly
     struct batching batching;
+    struct cached cached;
     struct list hungry_link; // dispatch->hungry: waits for a place
     bool warmed;             // the fleet was told to make a template of this revision
     int concurrency;         // jobs that an instance of this revision takes at once
@@ -108,9 +110,11 @@ struct dispatch {
     int workers;             // all, whatever their state
     int stopping;            // of them: in WORKER_STOPPING
     bool owed; // the next worker that has done its job gives its place to those who are hungry
-    struct list refused; // struct job, to be settled on the next turn
+    struct list refused;  // struct job, to be settled on the next turn
+    struct list answered; // struct job, from the cache, to be settled then, too
     struct timer refuse;
-    struct timer look; // lanes that have no place have waited for one long enough
+    struct map flights; // struct flight by key
+    struct timer look;  // lanes that have no place have waited for one long enough
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;
@@ -126,6 +130,7 @@ struct lane *lane_of(struct dispatch *d, struct str key); // made when there is 
 struct lane *lane_find(const struct dispatch *d, struct str key);
 int lane_running(const struct lane *lane);                     // its concurrency now
 bool lane_is_off(const struct lane *lane);                     // its reserved concurrency is 0
+void queue_put(struct lane *lane, struct job *job);            // behind those that came before it
 void queue_take(struct lane *lane, struct job *job);           // out of the queue
 extern const char dispatch_off_text[], dispatch_failed_text[]; // what callers of such are told
 void family_turn(struct lane *lane); // one of its jobs has ended: others of the family may run

@@ -57,6 +57,7 @@ static struct lane *home_of(struct lane *lane, const struct job *job)
 void outbox_forget(struct lane *lane, struct job *job)
 {
     inflight_remove(home_of(lane, job), job->row);
+    cached_end(lane->dispatch, job, /* settled */ false);
     job_free(job);
 }
 

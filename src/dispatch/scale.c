@@ -210,7 +210,10 @@ void places_look(struct dispatch *d)
 void dispatch_relieve(struct dispatch *d)
 {
     struct worker *idle = idle_spare(d);
-    if (idle) {
+    struct cache *cache = d->options.cache;
+    if (cache && cache->ops->relieve(cache)) {
+        log_notice("memory is short: half of the cached results are dropped");
+    } else if (idle) {
         log_notice("memory is short: an idle instance of %s is stopped", idle->lane->key);
         worker_stop(idle, false);
     } else if (d->fleet->ops->relieve(d->fleet)) {

@@ -84,6 +84,8 @@ void job_settle(struct dispatch *d, struct lane *lane, struct job *job)
     lane->counts.invocations++;
     lane->counts.errors += job->result.status != JOB_OK;
     statistics_count(lane, job);
+    lane->counts.cached += job->result.tier == TIER_CACHED;
+    cached_end(d, job, /* settled */ true);
     log_write(d, job);
     if (job->async) {
         outbox_settle(lane, job);
@@ -123,6 +125,7 @@ void job_fail(struct dispatch *d, struct lane *lane, struct job *job, const char
 void job_refuse(struct dispatch *d, struct job *job, int code, const char *aws, const char *text)
 {
     job_move(job, JOB_SETTLED);
+    cached_end(d, job, /* settled */ false);
     job->result.status = JOB_REFUSED;
     if (aws) {
         err_aws(&job->result.err, code, aws, "%s", text);

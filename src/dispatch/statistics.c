@@ -25,6 +25,12 @@ void statistics_count(struct lane *lane, const struct job *job)
         add(&s->fail, loop_now_us(loop) - job->created_us);
         return;
     }
+    if (r->tier == TIER_CACHED) {
+        add(&s->success, loop_now_us(loop) - job->created_us);
+        add(&s->cached, r->queued_us);
+        return;
+    }
+    s->missed += lane->cached.policy.ttl_ms > 0;
     uint32_t together = r->batch > 1 ? r->batch : 1;
     struct dispatch_batch *batch =
         &s->batches[together < DISPATCH_BATCH_MAX ? together - 1 : DISPATCH_BATCH_MAX - 1];

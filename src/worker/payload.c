@@ -87,7 +87,7 @@ static int object_resolve(struct wire_message *m, struct payload_fds *opened, st
 }
 
 // An S3 event has "Records" near its start; whatever else says so is parsed in vain, not wrongly.
-static json_t *s3_records(struct str payload, json_t **ret_event)
+json_t *payload_s3_records(struct str payload, json_t **ret_event)
 {
     if (str_find_str(payload, STR("\"Records\"")) < 0 || str_find_str(payload, STR("\"s3\"")) < 0 ||
         json_parse(payload, ret_event, NULL) < 0) {
@@ -116,7 +116,7 @@ int payload_put(struct wire_message *m, struct store *store, const struct job *j
 {
     struct str payload = bytes_str(job->payload);
     CLEAN_JSON json_t *event = NULL;
-    const json_t *records = s3_records(payload, &event);
+    const json_t *records = payload_s3_records(payload, &event);
     if (json_array_size(records) > WIRE_OBJECTS_MAX) {
         return err_set(err, ERR_LIMIT, "the event has %zu records, at most %d are served at once",
                        json_array_size(records), WIRE_OBJECTS_MAX);

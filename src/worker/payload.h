@@ -7,6 +7,12 @@
 #include "store/store.h"
 #include "wire/wire.h"
 
+#include <jansson.h>
+
+// The records of an S3 event as they are served here, borrowed from *ret_event, which is the caller's
+// to release in any case; NULL when the payload is none.
+json_t *payload_s3_records(struct str payload, json_t **ret_event);
+
 // Of a message's descriptors the job takes at most so many.
 size_t payload_files(const struct job *job);
 

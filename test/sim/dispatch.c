@@ -60,6 +60,7 @@ static void plan_make(struct world *w, struct plan *plan, int number)
     plan->uneven = world_chance(w, 500);
     plan->steady = number == 0 || world_chance(w, 400);
     plan->aliased = !plan->steady && world_chance(w, 500);
+    plan->cached = number > 0 && world_chance(w, 400);
     plan->concurrency = number > 0 && world_chance(w, 300) ? (int)world_between(w, 2, 8) : 1;
     plan->start_crash = world_chance(w, 300) ? (int)world_between(w, 1, 400) : 0;
     plan->start_hang = world_chance(w, 100) ? 50 : 0;
@@ -94,6 +95,7 @@ static struct function *function_of(const struct plan *plan, int64_t reserved,
     int concurrency = same ? sim_concurrency(plan->function) : plan->concurrency;
     f->runtime = mem_dup(concurrency > 1 ? "provided" : "onnx");
     f->environment = mem_printf("%d", concurrency);
+    f->extra = plan->cached ? mem_dup("{\"Cache\":{\"TtlSeconds\":30}}") : NULL;
     f->timeout_s = plan->timeout_s;
     f->async.retries_max = plan->retries_max;
     f->async.event_age_max_s = plan->event_age_s;
@@ -165,6 +167,7 @@ static void world_up(struct world *w)
     HOLDS(store_open_inline(w->loop, w->dir, commit_us, &w->store, &err) == 0, "%s", err.text);
     CLEAN_MEM char *logs = mem_printf("%s/logs", w->dir);
     w->observe = observe_new(w->loop, logs, 1 << 20, 2);
+    w->options.cache = &w->cache.base;
     sim_fleet_init(&w->fleet, w);
     w->dispatch = dispatch_new(w->loop, w->store, &w->fleet.base, w->observe, &w->options);
     for (int i = 0; i < w->plan_count; i++) {
@@ -185,6 +188,7 @@ static void world_down(struct world *w)
 {
     store_close(w->store);
     dispatch_free(w->dispatch);
+    sim_cache_down(&w->cache);
     sim_fleet_done(&w->fleet);
     observe_free(w->observe);
 }
@@ -195,6 +199,7 @@ static void world_begin(struct world *w, uint64_t seed)
     struct err err = {0};
     HOLDS(loop_new(LOOP_SIMULATED, &w->loop, &err) == 0, "%s", err.text);
     world_dir_make(w);
+    sim_cache_init(&w->cache, w);
     w->plan_count = (int)world_between(w, 2, PLANS_MAX);
     for (int i = 0; i < w->plan_count; i++) {
         plan_make(w, &w->plans[i], i);
@@ -237,6 +242,7 @@ static void world_end(struct world *w)
         free(event);
     }
     map_done(&w->events);
+    sim_cache_done(&w->cache);
     loop_free(w->loop);
     world_dir_remove(w);
 }
@@ -270,7 +276,12 @@ static void call_settled(struct job *job)
     } else if (r->status == JOB_REFUSED && r->err.code == ERR_UNAVAILABLE) {
         HOLDS(call->draining, "nobody said that the server stops");
     }
-    int64_t most_us = 2 * w->options.hold_us + 2 * (call->plan->timeout_s + 1) * 1000000ll;
+    HOLDS(r->tier != TIER_CACHED || (call->plan->cached && r->status == JOB_OK && r->payload),
+          "%s: nothing from the cache", call->plan->name);
+    w->cached += r->tier == TIER_CACHED;
+    // Twice, when its instance was lost; and before that it may have waited for another one's answer.
+    int64_t once_us = w->options.hold_us + (call->plan->timeout_s + 1) * 1000000ll;
+    int64_t most_us = (call->plan->cached ? 4 : 2) * once_us;
     HOLDS(took_us <= most_us, "%s: settled after %lld ms", call->plan->name,
           (long long)took_us / 1000);
     w->sync_open--;
@@ -282,11 +293,13 @@ static void call_settled(struct job *job)
 static void call_send(struct world *w, struct plan *plan)
 {
     struct call *call = NEW(struct call);
-    CLEAN_MEM char *text = mem_printf("{\"n\":%llu}", (unsigned long long)world_random(w));
+    const struct lane *lane = lane_of(w->dispatch, str_of(plan->name));
+    uint64_t number = world_random(w) % (plan->cached ? 20 : UINT64_MAX);
+    CLEAN_MEM char *text = mem_printf("{\"n\":%llu}", (unsigned long long)number);
     *call = (struct call){.world = w,
                           .plan = plan,
                           .payload = bytes_new(str_of(text)),
-                          .waiting = lane_of(w->dispatch, str_of(plan->name))->queued_sync,
+                          .waiting = lane->queued_sync + lane->cached.waiting_sync,
                           .at_us = loop_now_us(w->loop),
                           .draining = w->dispatch->draining};
     struct job *job = job_new(plan->function, call->payload);
@@ -294,6 +307,9 @@ static void call_send(struct world *w, struct plan *plan)
     job->on_settled = call_settled;
     w->sync_open++;
     dispatch_submit(w->dispatch, job);
+    if (world_chance(w, 50)) { // whoever wanted it has gone; told never from inside a call
+        dispatch_cancel(w->dispatch, job);
+    }
 }
 
 struct sending {
@@ -435,10 +451,16 @@ static void crash(struct world *w)
         {
             calls_forget(&worker->batch);
         }
+        LIST_EACH(flight, &lane->cached.flights, struct flight, link)
+        {
+            calls_forget(&flight->waiting);
+        }
     }
     calls_forget(&w->dispatch->refused);
+    calls_forget(&w->dispatch->answered);
     w->sync_open = 0;
     dispatch_free(w->dispatch);
+    sim_cache_down(&w->cache);
     sim_fleet_done(&w->fleet);
     observe_free(w->observe);
     w->restarts++;
@@ -575,7 +597,7 @@ static void nothing_due(struct timer *timer)
     (void)timer;
 }
 
-static uint64_t batches; // of more than one job, in all runs
+static uint64_t batches, cached; // of more than one job, and answers from the cache, in all runs
 
 static void run(uint64_t seed, int actions, int fault_chance, uint64_t fault_at, bool restarts)
 {
@@ -599,6 +621,7 @@ static void run(uint64_t seed, int actions, int fault_chance, uint64_t fault_at,
     faults.chance = 0;
     rest(&w);
     batches += w.batches;
+    cached += w.cached;
     world_end(&w);
 }
 
@@ -632,7 +655,7 @@ int main(void)
         } while (faults.failed);
         fault_at = 0;
     }
-    printf("%llu seeds, %llu single faults, %llu batches\n", (unsigned long long)runs,
-           (unsigned long long)singles, (unsigned long long)batches);
+    printf("%llu seeds, %llu single faults, %llu batches, %llu cached\n", (unsigned long long)runs,
+           (unsigned long long)singles, (unsigned long long)batches, (unsigned long long)cached);
     return 0;
 }

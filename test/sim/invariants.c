@@ -61,6 +61,45 @@ static void queue_check(const struct lane *lane)
     HOLDS(lane->function || list_empty(&lane->queue), "%s: jobs without a function", lane->key);
 }
 
+// Jobs that ask the same: one runs, or the cache is asked, while the others wait.
+static void flights_check(const struct lane *lane, size_t *flights, int *async)
+{
+    size_t waits[2] = {0};
+    for (struct list *at = lane->cached.flights.next; at != &lane->cached.flights; at = at->next) {
+        struct flight *flight = CONTAINER_OF(at, struct flight, link);
+        struct str key = cache_key_str(&flight->question.key);
+        *flights += 1;
+        HOLDS(flight->lane == lane && lane->function, "%s: a flight of nobody", lane->key);
+        HOLDS(map_get(&lane->dispatch->flights, key) == flight, "%s: a flight is lost", lane->key);
+        HOLDS(flight->leader || count(&flight->waiting) > 0, "%s: a flight for nobody", lane->key);
+        HOLDS(flight->leader || flight->lookup.ask, "%s: nobody asks the cache", lane->key);
+        HOLDS(!flight->leader ||
+                  (flight->leader->flight == flight && flight->leader->state != JOB_SETTLED),
+              "%s: a flight without its leader", lane->key);
+        for (struct list *j = flight->waiting.next; j != &flight->waiting; j = j->next) {
+            struct job *job = CONTAINER_OF(j, struct job, link);
+            HOLDS(job->state == JOB_QUEUED && job->flight == flight && !job->alone,
+                  "%s: a job waits twice", lane->key);
+            waits[job->async]++;
+        }
+    }
+    HOLDS(waits[0] == lane->cached.waiting_sync && waits[1] == lane->cached.waiting_async,
+          "%s: %zu %zu wait, counted %zu %zu", lane->key, waits[0], waits[1],
+          lane->cached.waiting_sync, lane->cached.waiting_async);
+    *async += (int)waits[1];
+}
+
+// Answered, and not told yet.
+static void answered_check(const struct dispatch *d, int *async)
+{
+    for (struct list *at = d->answered.next; at != &d->answered; at = at->next) {
+        struct job *job = CONTAINER_OF(at, struct job, link);
+        HOLDS(job->state == JOB_QUEUED && job->result.payload && !job->flight, "no answer");
+        *async += job->async;
+    }
+    HOLDS(list_empty(&d->answered) || timer_running(&d->refuse), "nobody tells the answers");
+}
+
 // A function that may run and has work but no place at all gets one in bounded time.
 static void starving_check(struct world *w, const struct lane *lane)
 {
@@ -123,7 +162,7 @@ void invariants_check(struct world *w)
     struct dispatch *d = w->dispatch;
     int workers = 0, stopping = 0, idle = 0, async = 0, inflight = 0;
     bool starving = false;
-    size_t at = 0;
+    size_t at = 0, flights = 0;
     for (struct lane *lane; (lane = map_next(&d->lanes, &at));) {
         if (strchr(lane->key, ':')) { // an alias
             HOLDS(list_empty(&lane->queue) && list_empty(&lane->workers), "%s has jobs", lane->key);
@@ -132,6 +171,7 @@ void invariants_check(struct world *w)
         }
         workers_check(lane, &workers, &stopping, &async);
         queue_check(lane);
+        flights_check(lane, &flights, &async);
         starving_check(w, lane);
         room_check(w, lane);
         provision_check(w, lane);
@@ -147,6 +187,8 @@ void invariants_check(struct world *w)
           workers, d->workers, w->fleet.live);
     HOLDS(stopping == d->stopping, "%d stop, counted %d", stopping, d->stopping);
     HOLDS(idle == count(&d->idle), "%d idle, %d in the list", idle, count(&d->idle));
+    answered_check(d, &async);
+    HOLDS(flights == d->flights.count, "%zu flights, %zu known", flights, d->flights.count);
     HOLDS(inflight == async + d->settling, "%d rows in memory, %d jobs and %d endings", inflight,
           async, d->settling);
     HOLDS(!starving || timer_running(&d->look) || d->owed, "nobody looks for places");

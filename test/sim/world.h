@@ -25,6 +25,7 @@ struct plan {
     bool uneven;     // its runs are short, but for a few
     bool steady;     // it never loses a job: they run in the order in which they came
     bool aliased;    // half of its events come by its alias, "NAME:live"
+    bool cached;     // asks for the result cache: what it runs is asked by several at once
     int concurrency; // jobs that an instance takes at once
     uint32_t timeout_s, retries_max, event_age_s;
     const char *on_success, *on_failure;
@@ -60,6 +61,13 @@ struct sim_fleet {
     bool runtime_up;
 };
 
+struct sim_cache {
+    struct cache base;
+    struct world *world;
+    struct map entries; // by key
+    struct list waits;
+};
+
 struct world {
     uint64_t seed, random;
     struct loop *loop;
@@ -67,6 +75,7 @@ struct world {
     struct observe *observe;
     struct dispatch *dispatch;
     struct sim_fleet fleet;
+    struct sim_cache cache;
     struct dispatch_options options;
     char dir[64];
     struct plan plans[PLANS_MAX];
@@ -76,7 +85,7 @@ struct world {
     int64_t starve_us; // nobody waits longer for a place
     bool drained;
     int restarts;
-    uint64_t sync_open, sync_settled, runs, batches;
+    uint64_t sync_open, sync_settled, runs, batches, cached;
 };
 
 // The world there is; faults and failing checks look at it.
@@ -93,6 +102,10 @@ void world_say_seed(void); // from now on, when the process aborts
 
 void sim_fleet_init(struct sim_fleet *fleet, struct world *w);
 void sim_fleet_done(struct sim_fleet *fleet);
+
+void sim_cache_init(struct sim_cache *cache, struct world *w);
+void sim_cache_down(struct sim_cache *cache); // its server has ended
+void sim_cache_done(struct sim_cache *cache);
 
 // Jobs that an instance of this revision takes at once: what its environment is here.
 int sim_concurrency(const struct function *function);
