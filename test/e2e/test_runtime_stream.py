@@ -3,6 +3,7 @@
 for those that do not."""
 import base64
 import json
+import re
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,6 +11,7 @@ from conftest import zip_of
 from runtime_programs import BOOTSTRAP
 from runtime_support import deploy, executable, sanitized, wait_for
 from test_lambda_invoke import get
+from test_runtime_failures import PYTHON as FAILING
 
 LIMIT = 200 * 1024 * 1024
 
@@ -271,6 +273,32 @@ def test_too_slow_on_the_way(streaming):
         streaming.client.update_function_configuration(FunctionName=streaming.name, Timeout=20)
     assert (got.pieces, got.complete["ErrorCode"]) == ([b"a"], "Sandbox.Timedout")
     assert "Task timed out after 1.00 seconds" in base64.b64decode(got.complete["LogResult"]).decode()
+
+
+ENDINGS = {
+    "exit": (FAILING, {"how": "exit", "status": 3}, {}, "Runtime.ExitError"),
+    "sleep": (FAILING, {"how": "sleep"}, {"Timeout": 1}, "Sandbox.Timedout"),
+    "memory": (FAILING, {"how": "memory"}, {"MemorySize": 128}, "Runtime.OutOfMemory"),
+    "load": ("import nothing_of_that_name\n", {}, {}, "Runtime.ImportModuleError"),
+    "large": (FAILING, {"how": "large", "size": 6 * 1024 * 1024 + 101}, {}, "Function.ResponseSizeTooLarge"),
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_an_end_before_the_first_piece(server, how):
+    """The document is the one that Invoke would have given."""
+    code, event, more, error_type = ENDINGS[how]
+    function = deploy(server, zip_of({"app.py": code}), "python3.11", "app.handler", **{"Timeout": 30, **more})
+    got = Streamed(function, event, LogType="Tail")
+    document = json.loads(got.complete["ErrorDetails"])
+    invoked = function(event).json
+    assert (got.status, got.pieces, got.complete["ErrorCode"]) == (200, [], "Unhandled")
+    if document["errorType"] != "MemoryError":  # no cgroup here: allocations are refused instead
+        assert document["errorType"] == invoked["errorType"] == error_type
+    without_id = [re.sub("RequestId: [-0-9a-f]+", "", one["errorMessage"]) for one in (document, invoked)]
+    assert without_id[0] == without_id[1]
+    log = base64.b64decode(got.complete["LogResult"]).decode()
+    assert f"END RequestId: {got.request_id}" in log and f"REPORT RequestId: {got.request_id}" in log
 
 
 # ---- the call itself ----
