@@ -6,6 +6,7 @@
 #include "core/uuid.h"
 #include "format/arn.h"
 #include "format/base64.h"
+#include "runtime/runtime.h"
 #include "store/object.h"
 
 // ── where the code is ──
@@ -151,6 +152,16 @@ static void change_answer_config(struct lambda_change *change)
     lambda_reply(call, change->status, answer);
 }
 
+// A header for whoever deploys: another version of the interpreter serves than was asked for.
+static void runtime_notice(const struct lambda_call *call, const struct function *f)
+{
+    CLEAN(runtime_program_done) struct runtime_program program = {0};
+    struct err ignored = {0};
+    if (call->req && runtime_find(f->runtime, &program, &ignored) >= 0 && program.notice) {
+        http_reply_header(call->req, "X-Rouse-Notice", program.notice);
+    }
+}
+
 // ── CreateFunction ──
 
 static int create_on_turn(struct lambda_call *call, struct err *err)
@@ -176,6 +187,7 @@ static int create_on_turn(struct lambda_call *call, struct err *err)
     }
     change->status = 201;
     change->done = change_answer_config;
+    runtime_notice(call, f);
     lambda_write(change);
     return 0;
 }
@@ -349,6 +361,7 @@ static int configuration_write(struct lambda_call *call, struct err *err)
     change_latest(change, f, function_ref(call->draft));
     change->status = 200;
     change->done = change_answer_config;
+    runtime_notice(call, call->draft);
     lambda_write(change);
     return 0;
 }

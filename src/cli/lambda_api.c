@@ -22,6 +22,16 @@ char *remote_lambda_path(const char *version, const char *name, const char *rest
     return buf_steal(&path);
 }
 
+// What the server has to say of an answer, unless it has just said the same.
+static void notice_take(struct remote *remote, struct remote_reply *reply)
+{
+    if (reply->notice && (!remote->noticed || strcmp(remote->noticed, reply->notice) != 0)) {
+        terminal_warning("%s", reply->notice);
+        free(remote->noticed);
+        remote->noticed = MOVE(reply->notice);
+    }
+}
+
 int remote_lambda_call(struct remote *remote, const char *method, const char *path,
                        const json_t *body, json_t **ret, struct err *err)
 {
@@ -37,6 +47,7 @@ int remote_lambda_call(struct remote *remote, const char *method, const char *pa
                                      .timeout_s = 300};
     CLEAN(remote_reply_done) struct remote_reply reply = {0};
     TRY(remote_call(remote, &request, &reply, err));
+    notice_take(remote, &reply);
     *ret = NULL;
     if (reply.body.size == 0) {
         return 0;

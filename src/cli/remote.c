@@ -182,6 +182,7 @@ void remote_done(struct remote *remote)
     free(remote->secret);
     free(remote->token);
     free(remote->region);
+    free(remote->noticed);
     http_client_free(remote->client);
     *remote = (struct remote){0};
 }
@@ -219,9 +220,13 @@ static void on_header(void *ctx, struct str name, struct str value)
     const struct {
         const char *name;
         char **field;
-    } rows[] = {{"x-amz-function-error", &reply->function_error}, {"x-rouse-tier", &reply->tier},
-                {"x-amz-executed-version", &reply->version},      {"x-amz-log-result", &reply->log},
-                {"x-amzn-errortype", &reply->error_type},         {"etag", &reply->etag}};
+    } rows[] = {{"x-amz-function-error", &reply->function_error},
+                {"x-rouse-tier", &reply->tier},
+                {"x-amz-executed-version", &reply->version},
+                {"x-amz-log-result", &reply->log},
+                {"x-amzn-errortype", &reply->error_type},
+                {"etag", &reply->etag},
+                {"x-rouse-notice", &reply->notice}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (str_eq_nocase(name, str_of(rows[i].name))) {
             set(rows[i].field, value);
@@ -398,6 +403,7 @@ void remote_reply_done(struct remote_reply *reply)
     free(reply->log);
     free(reply->etag);
     free(reply->error_type);
+    free(reply->notice);
     *reply = (struct remote_reply){0};
 }
 

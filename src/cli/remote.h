@@ -13,6 +13,7 @@ struct remote {                // strings are its own
     char *token;               // session token or ""
     char *region;
     struct http_client *client; // kept from call to call; NULL before the first
+    char *noticed; // what the server has told besides an answer, the last time; or NULL
 };
 
 // Finds the server (docs/cli.md says where). `region` of the service, or NULL.
@@ -47,7 +48,8 @@ struct remote_request {
 struct remote_reply {
     int status;
     struct buf body;
-    char *function_error, *tier, *version, *log, *etag, *error_type; // headers, or NULL
+    // Headers, or NULL.
+    char *function_error, *tier, *version, *log, *etag, *error_type, *notice;
 };
 void remote_reply_done(struct remote_reply *reply);
 

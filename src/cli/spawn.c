@@ -33,7 +33,9 @@ int spawn_need(char *const argv[], const char *dir, const char *name, struct err
     if (WIFSIGNALED(status)) {
         return err_set(err, ERR_FUNCTION, "%s was ended by signal %d", name, WTERMSIG(status));
     }
-    return WEXITSTATUS(status)
-               ? err_set(err, ERR_FUNCTION, "%s ended with status %d", name, WEXITSTATUS(status))
-               : 0;
+    const char *why =
+        WEXITSTATUS(status) == 127 ? ": a program that it needs is not installed" : "";
+    return WEXITSTATUS(status) ? err_set(err, ERR_FUNCTION, "%s ended with status %d%s", name,
+                                         WEXITSTATUS(status), why)
+                               : 0;
 }

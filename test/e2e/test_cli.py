@@ -7,6 +7,7 @@ import pathlib
 import pty
 import random
 import select
+import shutil
 import subprocess
 import time
 import uuid
@@ -412,6 +413,24 @@ def test_events_that_fail(project, server):
     edit(cli, "arn:aws:sns:us-east-1:000000000000:t", "third")
     assert "dead-letter target for itself" in cli("deploy", status=INVALID).err
     cli("remove")
+
+
+def test_another_interpreter_is_told(cli):
+    absent = next(v for v in ("python3.14", "python3.8", "python3.9") if not shutil.which(v))
+    cli.name = "svc-" + uuid.uuid4().hex[:8]
+    cli.write("serverless.yml", f"service: {cli.name}\nprovider: {{name: aws, runtime: {absent}}}\n"
+              "functions:\n  a: {handler: a.handler}\n  b: {handler: a.handler}\n")
+    cli.write("a.py", "def handler(event, context):\n    return 1\n")
+    said = cli("deploy").err
+    assert said.count(f"Warning: {absent} is not installed here: the function runs with /") == 1
+    assert "Warning" not in cli("deploy").err
+    cli("remove")
+
+
+def test_what_builds_a_project_may_be_missing(project):
+    edit(project, "functions:", "custom:\n  scripts:\n    hooks:\n      before:package:initialize: no-such-tool x\nfunctions:")
+    said = project("deploy", status=FUNCTION).err
+    assert "no-such-tool: not found" in said and "a program that it needs is not installed" in said
 
 
 def test_stages(project, server):
