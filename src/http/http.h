@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP/1.1 server: libmicrohttpd driven from our loop, on the loop's thread. Every request is
+// The HTTP/1.1 server (of HTTP/2 see http2.h): libmicrohttpd driven from our loop, on the loop's thread. Every request is
 // answered asynchronously: a handler may reply inside a callback or at any later time.
 //
 // The life of a request:
@@ -113,9 +113,14 @@ void http_stream_break(struct http_request *req);
 // The same after a last piece, which is taken whatever waits.
 void http_stream_finish(struct http_request *req, struct str last);
 
+struct http2_handler;
+struct http2_stream;
+
 struct http_options {
     const char *listen; // "127.0.0.1:4566", "[::1]:0", "0.0.0.0:80"; port 0 takes a free one
     http_route_fn *route;
+    const struct http2_handler *(*route2)(struct http2_stream *stream,
+                                          void *ctx); // NULL: no HTTP/2
     void *ctx;
     int connections_max; // 0: 10,000, or what RLIMIT_NOFILE leaves
 };

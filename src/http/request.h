@@ -16,6 +16,9 @@
 #define REQUEST_STREAM_MAX    (1024 * 1024) // waiting bytes of a streamed reply
 #define REQUEST_HEADERS_BYTES (256 * 1024)  // of a reply
 
+#define CONNECTION_IDLE_S  75 // as other servers have it
+#define CONNECTION_IDLE_US (CONNECTION_IDLE_S * 1000000ll)
+
 enum request_phase { REQUEST_HEADERS, REQUEST_BODY, REQUEST_ENDED, REQUEST_SENDING };
 
 struct connection { // one TCP connection; MHD's socket context
@@ -38,6 +41,12 @@ struct http_server {
     struct list adoptions; // connections that MHD was given and has not started yet
     int listen_fd, port;
     int requests;
+    // arrival.c's: how many connections there are of all kinds, and those that have said too little.
+    int taken, taken_max;
+    struct watch door; // the listening socket; not watched when there are too many
+    struct timer retry, patience;
+    struct list arrivals;
+    struct list http2; // struct http2 (http2.c)
     bool quiescing;
     bool owed; // a turn, since the last one began
 };
@@ -70,6 +79,18 @@ struct request {
     char target[];       // as in the request line, NUL-terminated
 };
 
+// server.c
 void server_owe_turn(
     struct http_server *server); // MHD has something to do, at the end of this turn
+void address_write(const struct sockaddr *address, char text[64]);
+void id_write(char text[37]); // a fresh UUID
+// "/path?query", or "http://host/path?query" as a proxy is asked.
+void target_split(struct str target, struct http_request *ret);
+
+// request.c
 void request_watch_hangup(struct request *r);
+
+// arrival.c
+MUST_CHECK int arrivals_start(struct http_server *server, int most, struct err *err);
+void arrivals_count(struct http_server *server, int more); // connections came or went
+void arrivals_stop(struct http_server *server);            // and nobody is let in any more

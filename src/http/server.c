@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP server: libmicrohttpd without threads of its own. Its epoll descriptor is watched by our
 // loop; when something happens there, or a reply was given, MHD gets a turn.
-#include "http/request.h"
 #include "base/check.h"
+#include "http/http2_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +17,6 @@
 // Of a connection: half of it takes the headers, and pieces of a body are at most this long. MHD
 // clears all of it between two requests, so more is not simply better.
 #define CONNECTION_MEMORY (32 * 1024)
-#define CONNECTION_IDLE_S 75 // as other servers have it
 #define CONNECTIONS_MAX   10000
 #define DESCRIPTORS_SPARE 256 // for everything that is not a connection
 #define LISTEN_BACKLOG    4096
@@ -37,7 +36,7 @@ void server_owe_turn(struct http_server *server)
 
 // ── connections ──
 
-static void address_write(const struct sockaddr *address, char text[64])
+void address_write(const struct sockaddr *address, char text[64])
 {
     text[0] = 0;
     if (address && address->sa_family == AF_INET) {
@@ -49,17 +48,19 @@ static void address_write(const struct sockaddr *address, char text[64])
     }
 }
 
-static void connection_free(struct connection *connection)
+static void connection_free(struct http_server *server, struct connection *connection)
 {
     struct http_origin *origin = connection->origin;
     list_remove(&connection->link);
     free(connection);
+    arrivals_count(server, -1);
     if (origin && --origin->connections == 0 && origin->on_unused) {
         origin->on_unused(origin);
     }
 }
 
-static struct connection *connection_new(int fd, struct http_origin *origin)
+static struct connection *connection_new(struct http_server *server, int fd,
+                                         struct http_origin *origin)
 {
     struct connection *connection = NEW(struct connection);
     connection->fd = fd;
@@ -67,6 +68,7 @@ static struct connection *connection_new(int fd, struct http_origin *origin)
     if (origin) {
         origin->connections++;
     }
+    arrivals_count(server, 1);
     return connection;
 }
 
@@ -89,7 +91,7 @@ static void adoptions_sweep(struct http_server *server)
     LIST_EACH(connection, &server->adoptions, struct connection, link)
     {
         if (connection->offered) {
-            connection_free(connection);
+            connection_free(server, connection);
         } else {
             connection->offered = true;
         }
@@ -104,14 +106,14 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         struct connection *connection = adoption_take(server, fd);
         if (!connection) {
-            connection = connection_new(fd, NULL);
+            connection = connection_new(server, fd, NULL);
         }
         address_write(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
                       connection->remote);
         list_push_back(&server->connections, &connection->link);
         *socket_ctx = connection;
     } else if (*socket_ctx) {
-        connection_free(*socket_ctx);
+        connection_free(server, *socket_ctx);
         *socket_ctx = NULL;
     }
 }
@@ -177,10 +179,8 @@ static size_t no_unescape(void *ctx, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-// "/path?query", or "http://host/path?query" as a proxy is asked.
-static void target_split(struct request *r)
+void target_split(struct str target, struct http_request *ret)
 {
-    struct str target = str_of(r->target);
     if (target.size && target.at[0] != '/') {
         ptrdiff_t scheme = str_find_str(target, STR("://"));
         struct str rest = scheme >= 0 ? str_skip(target, (size_t)scheme + 3) : (struct str){0};
@@ -188,10 +188,10 @@ static void target_split(struct request *r)
         target = slash >= 0 ? str_skip(rest, (size_t)slash) : STR("/");
     }
     ptrdiff_t mark = str_find(target, '?');
-    r->pub.path = mark >= 0 ? str_head(target, (size_t)mark) : target;
-    r->pub.query = mark >= 0 ? str_skip(target, (size_t)mark + 1) : (struct str){"", 0};
-    if (r->pub.path.size == 0) {
-        r->pub.path = STR("/");
+    ret->path = mark >= 0 ? str_head(target, (size_t)mark) : target;
+    ret->query = mark >= 0 ? str_skip(target, (size_t)mark + 1) : (struct str){"", 0};
+    if (ret->path.size == 0) {
+        ret->path = STR("/");
     }
 }
 
@@ -213,8 +213,8 @@ static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-// A fresh UUID (version 4). Randomness is fetched a block at a time: a request needs one.
-static void id_write(char text[37])
+// Version 4. Randomness is fetched a block at a time: a request needs one.
+void id_write(char text[37])
 {
     static unsigned char pool[256];
     static size_t left;
@@ -241,7 +241,7 @@ static bool request_fill(struct request *r, const char *method)
 {
     struct http_request *req = &r->pub;
     req->method = str_of(method);
-    target_split(r);
+    target_split(str_of(r->target), req);
     struct headers_walk walk = {.r = r};
     MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, on_header, &walk);
     req->headers = r->headers;
@@ -488,15 +488,15 @@ static unsigned connections_max(int wanted)
 
 static int server_start(struct http_server *server, struct err *err)
 {
+    unsigned most = connections_max(server->options.connections_max);
     TRY(server_listen(server, err));
     signal(SIGPIPE, SIG_IGN); // sendfile to a client that has gone
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-        connections_max(server->options.connections_max), MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+        on_request, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)CONNECTION_IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!server->daemon) {
         return err_set(err, ERR_IO, "cannot start the HTTP server on %s", server->options.listen);
@@ -506,8 +506,7 @@ static int server_start(struct http_server *server, struct err *err)
     CHECK(info && info->epoll_fd >= 0);
     server->watch = (struct watch){.fd = info->epoll_fd, .on_ready = server_ready};
     TRY(loop_watch(server->loop, &server->watch, EPOLLIN, err));
-    server_turn(server); // MHD puts its socket into its epoll only now
-    return 0;
+    return arrivals_start(server, (int)most, err);
 }
 
 int http_server_new(struct loop *loop, const struct http_options *options, struct http_server **ret,
@@ -520,6 +519,8 @@ int http_server_new(struct loop *loop, const struct http_options *options, struc
     server->timer.on_due = server_due;
     list_init(&server->connections);
     list_init(&server->adoptions);
+    list_init(&server->arrivals);
+    list_init(&server->http2);
     int rc = server_start(server, err);
     if (rc < 0) {
         http_server_free(server);
@@ -550,13 +551,13 @@ int http_server_adopt(struct http_server *server, int fd, struct http_origin *or
         close(fd);
         return err_errno(err, ERR_LOST, error, "an adopted connection has gone already");
     }
-    struct connection *connection = connection_new(fd, origin);
+    struct connection *connection = connection_new(server, fd, origin);
     connection->adopted = true;
     list_push_back(&server->adoptions, &connection->link);
     if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, size) != MHD_YES) {
         connection = adoption_take(server, fd); // MHD has closed the descriptor
         if (connection) {
-            connection_free(connection);
+            connection_free(server, connection);
         }
         return err_set(err, ERR_BUSY, "there are too many connections");
     }
@@ -599,9 +600,8 @@ void http_server_quiesce(struct http_server *server)
         return;
     }
     server->quiescing = true;
-    MHD_quiesce_daemon(server->daemon);
-    fd_clean(&server->listen_fd);
-    server->listen_fd = -1;
+    arrivals_stop(server);
+    http2_quiesce(server);
     LIST_EACH(connection, &server->connections, struct connection, link)
     {
         if (!connection->current && !connection->adopted) {
@@ -617,6 +617,8 @@ void http_server_free(struct http_server *server)
         return;
     }
     loop_unwatch(server->loop, &server->watch);
+    arrivals_stop(server);
+    http2_close_all(server);
     if (server->daemon) {
         // A daemon with suspended connections cannot be stopped.
         LIST_EACH(connection, &server->connections, struct connection, link)
@@ -633,9 +635,6 @@ void http_server_free(struct http_server *server)
         adoptions_sweep(server);
     }
     timer_stop(server->loop, &server->timer);
-    if (!server->daemon || server->quiescing) { // else MHD has closed it
-        fd_clean(&server->listen_fd);
-    }
-    CHECK(server->requests == 0 && list_empty(&server->connections));
+    CHECK(server->requests == 0 && server->taken == 0 && list_empty(&server->connections));
     free(server);
 }
