@@ -2,6 +2,7 @@
 // `rouse serve`: the one place where all parts meet. Reads top to bottom as the life of a server:
 // settings, store, fleet, dispatcher, functions, HTTP; then the loop, until a signal drains it.
 #include "api/api.h"
+#include "api/grpc.h"
 #include "api/runtime.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -420,6 +421,7 @@ static int http_up(struct server *s, struct err *err)
     s->api.started_ms = clock_wall_ms();
     struct http_options options = {.listen = s->settings.listen,
                                    .route = api_route,
+                                   .route2 = grpc_route,
                                    .ctx = &s->api,
                                    .connections_max = (int)s->settings.connections_max};
     TRY(http_server_new(s->api.loop, &options, &s->http, err));
