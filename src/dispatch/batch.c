@@ -38,14 +38,16 @@ static bool pays(const struct batching *b, int level)
     return b->job_us[level] * 100 < b->job_us[level - 1] * PAYS_PERCENT;
 }
 
-// The largest size that pays, or the next one when that is not known yet.
+// The largest size that pays, or the next one when that is not known yet. One instance tries at a
+// time: what a batch took stays with it, which for large models is as much again as it has.
 static int64_t learned_max(const struct batching *b)
 {
     int level = 0;
     while (level + 1 < BATCH_LEVELS && b->job_us[level + 1] && pays(b, level + 1)) {
         level++;
     }
-    bool unknown = level + 1 < BATCH_LEVELS && b->job_us[level] && !b->job_us[level + 1];
+    bool unknown =
+        level + 1 < BATCH_LEVELS && b->job_us[level] && !b->job_us[level + 1] && !b->trying;
     return (int64_t)1 << (unknown ? level + 1 : level);
 }
 
@@ -99,12 +101,20 @@ bool batch_waits(struct lane *lane)
 
 void batch_began(struct worker *worker, int64_t count)
 {
+    struct batching *b = &worker->lane->batching;
     worker->given = count;
     worker->spent_us = 0;
+    b->trying = b->job_us[level_of(count)] ? b->trying : worker;
     LIST_EACH(job, &worker->batch, struct job, link)
     {
         job->result.batch = (uint32_t)count;
     }
+}
+
+void batch_forget(const struct worker *worker)
+{
+    struct batching *b = &worker->lane->batching;
+    b->trying = b->trying == worker ? NULL : b->trying;
 }
 
 // The first job of an instance says nothing: it finds nothing in the caches.
@@ -112,7 +122,11 @@ void batch_answered(struct worker *worker, int64_t said_us)
 {
     struct batching *b = &worker->lane->batching;
     worker->spent_us += said_us;
-    if (!list_empty(&worker->batch) || worker->given == 0 || worker->first) {
+    if (!list_empty(&worker->batch)) {
+        return;
+    }
+    batch_forget(worker);
+    if (worker->given == 0 || worker->first) {
         return;
     }
     int level = level_of(worker->given);

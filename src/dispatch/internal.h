@@ -50,6 +50,7 @@ struct worker {
 struct batching {
     int64_t job_us[BATCH_LEVELS]; // smoothed, by size of the batch; 0: not tried, or long ago
     uint32_t batches;             // since a size that did not pay was tried
+    const struct worker *trying;  // a size that is not known yet; or NULL
     int64_t asked_max, asked_us;  // what the function asks for: so many, after so long; 0: nothing
 };
 
@@ -143,6 +144,7 @@ int64_t batch_max(const struct lane *lane, const struct worker *worker); // jobs
 bool batch_waits(struct lane *lane); // for more jobs, as the function asks; looks again in time
 void batch_began(struct worker *worker, int64_t count);
 void batch_answered(struct worker *worker, int64_t said_us); // one more of its jobs
+void batch_forget(const struct worker *worker);
 
 // scale.c
 void smooth(int64_t *value, int64_t sample); // an eighth of the way; never 0, which means unknown

@@ -69,6 +69,7 @@ void worker_stop(struct worker *worker, bool now)
 
 void worker_forget(struct worker *worker)
 {
+    batch_forget(worker);
     timer_stop(worker->lane->dispatch->loop, &worker->timer);
     list_remove(&worker->link);
     list_remove(&worker->idle_link);
