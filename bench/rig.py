@@ -286,7 +286,8 @@ def parse(raw):
 
 def closed_loop(port, request, connections, seconds):
     """Answers per second of a request sent again and again on some connections. Counted from the
-    first answer to the last, so that neither end of the time is half a job."""
+    first answer to the last, so that neither end of the time is half a job, and for longer where not all
+    connections have had one."""
     selector = selectors.DefaultSelector()
     opened = [Connection(port) for _ in range(connections)]
     for connection in opened:
@@ -294,7 +295,7 @@ def closed_loop(port, request, connections, seconds):
         connection.send(request)
     count, first, last = 0, None, None
     stop = time.perf_counter() + seconds
-    while last is None or last < stop:
+    while last is None or last < stop or count <= connections:
         for key, _ in selector.select():
             raw = key.data.pump()
             if raw is None:

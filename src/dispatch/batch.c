@@ -5,9 +5,10 @@
 #include "dispatch/internal.h"
 #include "format/json.h"
 
-#define SHORT_MAX     16   // also of those who ask for a delay and no size
-#define SHORT_US      500  // the last of a batch of short jobs waits no longer than that
-#define PAYS_PERCENT  90   // of the time a job takes in half the batch
+#define SHORT_MAX     16  // also of those who ask for a delay and no size
+#define SHORT_US      500 // the last of a batch of short jobs waits no longer than that
+#define PAYS_PERCENT  90  // of the time a job takes in half the batch
+#define TRIES         4   // batches of a size, until it is known: one alone may have been disturbed
 #define TRY_AGAIN     1024 // batches, after a size did not pay
 #define ASKED_MAX     64   // as the instance takes them
 #define TIMEOUT_PARTS 4    // a batch may take this part of the function's timeout
@@ -43,11 +44,11 @@ static bool pays(const struct batching *b, int level)
 static int64_t learned_max(const struct batching *b)
 {
     int level = 0;
-    while (level + 1 < BATCH_LEVELS && b->job_us[level + 1] && pays(b, level + 1)) {
+    while (level + 1 < BATCH_LEVELS && b->tries[level + 1] >= TRIES && pays(b, level + 1)) {
         level++;
     }
     bool unknown =
-        level + 1 < BATCH_LEVELS && b->job_us[level] && !b->job_us[level + 1] && !b->trying;
+        level + 1 < BATCH_LEVELS && b->job_us[level] && !b->trying && b->tries[level + 1] < TRIES;
     return (int64_t)1 << (unknown ? level + 1 : level);
 }
 
@@ -104,7 +105,7 @@ void batch_began(struct worker *worker, int64_t count)
     struct batching *b = &worker->lane->batching;
     worker->given = count;
     worker->spent_us = 0;
-    b->trying = b->job_us[level_of(count)] ? b->trying : worker;
+    b->trying = b->tries[level_of(count)] < TRIES ? worker : b->trying;
     LIST_EACH(job, &worker->batch, struct job, link)
     {
         job->result.batch = (uint32_t)count;
@@ -130,11 +131,19 @@ void batch_answered(struct worker *worker, int64_t said_us)
         return;
     }
     int level = level_of(worker->given);
-    smooth(&b->job_us[level], worker->spent_us / worker->given);
+    int64_t job_us = worker->spent_us / worker->given;
+    if (b->tries[level] < TRIES) {
+        b->tries[level]++;
+        b->job_us[level] = b->job_us[level] ? least(b->job_us[level], job_us) : job_us;
+    } else {
+        smooth(&b->job_us[level], job_us);
+    }
     if (++b->batches >= TRY_AGAIN) {
         b->batches = 0;
         for (int i = 1; i < BATCH_LEVELS; i++) {
-            b->job_us[i] = b->job_us[i] && !pays(b, i) ? 0 : b->job_us[i];
+            if (b->job_us[i] && !pays(b, i)) {
+                b->job_us[i] = b->tries[i] = 0;
+            }
         }
     }
 }

@@ -49,6 +49,7 @@ struct worker {
 // What is known of running a function's jobs together.
 struct batching {
     int64_t job_us[BATCH_LEVELS]; // smoothed, by size of the batch; 0: not tried, or long ago
+    int tries[BATCH_LEVELS];      // so many batches went into it, as far as they are counted
     uint32_t batches;             // since a size that did not pay was tried
     const struct worker *trying;  // a size that is not known yet; or NULL
     int64_t asked_max, asked_us;  // what the function asks for: so many, after so long; 0: nothing
