@@ -11,6 +11,7 @@ handler(event, context).
 import gc
 import json
 import os
+import resource
 import signal
 import site
 import socket
@@ -123,7 +124,7 @@ def spawn_do(sock, spawn, fds):
         pid_fd = os.pidfd_open(pid)
         wire.send(sock, wire.SPAWNED, u32(pid) + packed(b""), [pid_fd])
         os.close(pid_fd)
-    except BrokenPipeError:
+    except ConnectionError:
         return  # the server wants nothing more, which is read next
     except OSError as e:
         wire.send(sock, wire.SPAWNED, u32(0) + packed(str(e).encode()))
@@ -266,14 +267,6 @@ def function_enter(sock, config, role):
 # ---- jobs ----
 
 
-def memory_max_kb():
-    with open("/proc/self/status", "rb") as status:
-        for line in status:
-            if line.startswith(b"VmHWM:"):
-                return int(line.split()[1])
-    return 0
-
-
 def jobs_serve(channel, handler):
     """Answers job after job, until the server closes its end of the socket."""
     memory_kb, served = 0, 0
@@ -284,7 +277,7 @@ def jobs_serve(channel, handler):
             sys.stdout.flush()
             sys.stderr.flush()
             if served % MEMORY_EVERY == 0:
-                memory_kb = memory_max_kb()
+                memory_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             served += 1
             run_us = int((time.monotonic() - start) * 1e6)
             channel.result(job.id, failed, answer, run_us, memory_kb)

@@ -134,8 +134,11 @@ def header_check(data, size, fds):
 
 
 def receive(sock):
-    """(kind, Reader), or None at the end of the file."""
-    data, control, _, _ = sock.recvmsg(BODY_MAX + HEADER.size, CONTROL_MAX)
+    """(kind, Reader), or None at the end of the file, which may come before all of ours was read."""
+    try:
+        data, control, _, _ = sock.recvmsg(BODY_MAX + HEADER.size, CONTROL_MAX)
+    except ConnectionResetError:
+        return None
     fds = descriptors(control)
     if not data:
         return None
