@@ -203,6 +203,12 @@ static const struct http_handler *signed_route(struct http_request *req, struct 
         struct str function = str_skip(path, strlen("logs/"));
         return admin_logs(req, api, function, &handler, &err) < 0 ? fail(req, &err) : handler;
     }
+    if (str_eq(path, STR("models"))) {
+        CLEAN_JSON json_t *json = json_object();
+        json_put(json, "used", lambda_models_used(api->lambda));
+        reply_json(req, 200, json);
+        return &answered;
+    }
     if (str_starts(path, STR("code/"))) {
         return code(req, api, str_skip(path, strlen("code/")));
     }

@@ -25,6 +25,7 @@
 #include "format/json.h"
 #include "iam/policy.h"
 #include "store/function.h"
+#include "store/object.h"
 #include "worker/prepare.h"
 
 #define LAMBDA_DOCUMENT_MAX ((size_t)1024 * 1024) // of a request that is no code and no payload
@@ -94,6 +95,7 @@ struct lambda_call {
     struct pool_work work;
     int (*pool_run)(struct lambda_call *call, struct err *err);
     int (*pool_done)(struct lambda_call *call, struct err *err);
+    int (*on_brought)(struct lambda_call *call, struct err *err); // see lambda_code_bring
     struct err err;
     int rc;
     struct lambda_turn turn; // at changing what it is about
@@ -334,25 +336,61 @@ struct lambda_package {
     uint64_t unpacked_max;
     // Made by lambda_package_unpack:
     char sha256_hex[65], sha256_base64[45];
-    uint64_t size; // of the zip
-    char *folder;  // DIR/packages/<hex>/code
+    uint64_t size, referred;     // of the zip; of the models
+    char *folder;                // DIR/packages/<hex>/code
+    char *temporary;             // where it is made; NULL: not begun, or done
+    struct lambda_model *models; // of the store, that its files stand for
+    size_t model_count;
 };
 struct lambda_package *lambda_package_new(const char *packages, uint64_t unpacked_max);
 void lambda_package_free(struct lambda_package *package);
-// Pool thread: checks, unpacks and makes durable; what is there already is left as it is.
+// Pool thread: checks, unpacks and makes durable; what is there already is left as it is. When
+// package->models come out of it, they are to be opened by the core thread, and lambda_package_complete
+// is to follow on a pool thread, whatever was found.
 MUST_CHECK int lambda_package_unpack(struct lambda_package *package, struct err *err);
+MUST_CHECK int lambda_package_complete(struct lambda_package *package, struct err *err);
 // Pool thread: how many bytes are in an unpacked package.
 MUST_CHECK int lambda_package_unpacked(const char *folder, uint64_t *ret, struct err *err);
 // Removes the packages that are not in `used`, and what a crash left behind. At start.
 void lambda_package_sweep(const char *packages, const struct map *used);
 void lambda_folder_remove(const char *path); // with all that is in it; blocks
 // Where a request tells of its code: the members ZipFile, or S3Bucket and S3Key. `code` is part of
-// call->input; lambda_code_unpack, on a pool thread, makes call->package of it.
+// call->input, of which call->package is to be made,
 MUST_CHECK int lambda_code_find(struct lambda_call *call, const json_t *code, struct err *err);
-MUST_CHECK int lambda_code_unpack(struct lambda_call *call, struct err *err);
+// all of which, and what it needs of the core thread, is lambda_code_bring. `done` as of lambda_pool.
+void lambda_code_bring(struct lambda_call *call,
+                       int (*done)(struct lambda_call *call, struct err *err));
 // A URL that this server answers for ten minutes: the zip of an unpacked package, signed with our key.
 MUST_CHECK int lambda_location_write(struct lambda_call *call, const char *package, struct buf *out,
                                      struct err *err);
+
+// ---- models of the store (lambda_model.c)
+//
+// A model is an object of the bucket LAMBDA_MODEL_BUCKET, its key the SHA-256 of its bytes. A file of a
+// package may be a reference instead of the model: the line "rouse-model sha256:<64 digits> <size>".
+// When the package is unpacked the model takes its place, by a link where the file system can.
+#define LAMBDA_MODEL_BUCKET "rouse-models"
+#define LAMBDA_MODEL_LEAST  86 // bytes of a reference
+#define LAMBDA_MODEL_MOST   128
+#define LAMBDA_MODEL_LIST   "models" // beside the package's code/: its digests, a line each
+struct lambda_model {
+    char *name; // of the file in the package
+    char digest[65];
+    uint64_t size;
+    struct object_content content; // once it is open; fd -1 and no data: it is not in the store
+};
+// Whether the bytes are a reference; *ret without a name then.
+bool lambda_model_refers(struct str bytes, struct lambda_model *ret);
+void lambda_model_add(struct lambda_package *package, const char *name,
+                      const struct lambda_model *model);
+// Core thread: opens those that are in the store.
+void lambda_models_open(struct api *api, struct lambda_package *package);
+// Pool thread: puts them in their places below `code`, and checks that they are what they are called.
+MUST_CHECK int lambda_models_place(const struct lambda_package *package, const char *code,
+                                   struct err *err);
+void lambda_models_free(struct lambda_package *package);
+// {"<digest>": ["function", "function:3", …], …}: those of functions' packages. A new reference.
+json_t *lambda_models_used(const struct lambda *lambda);
 
 // ---- packages that nobody uses any more (lambda_sweep.c)
 void lambda_sweep_start(struct lambda *lambda); // after functions and layers are known

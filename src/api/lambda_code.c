@@ -86,7 +86,7 @@ static int layers_room(const struct lambda_call *call, uint64_t *ret, struct err
     return 0;
 }
 
-int lambda_code_unpack(struct lambda_call *call, struct err *err)
+static int code_unpack(struct lambda_call *call, struct err *err)
 {
     struct str text = json_str(json_object_get(call->code, "ZipFile"));
     uint64_t size_max = call->api->settings->code_zip_max;
@@ -105,6 +105,29 @@ int lambda_code_unpack(struct lambda_call *call, struct err *err)
     }
     TRY(call->draft ? layers_room(call, &call->package->unpacked_max, err) : 0);
     return lambda_package_unpack(call->package, err);
+}
+
+static int code_complete(struct lambda_call *call, struct err *err)
+{
+    return lambda_package_complete(call->package, err);
+}
+
+// The store is asked here, on the core thread.
+static int code_models(struct lambda_call *call, struct err *err)
+{
+    if (!call->package->temporary) {
+        return call->on_brought(call, err);
+    }
+    lambda_models_open(call->api, call->package);
+    lambda_pool(call, code_complete, call->on_brought);
+    return 0;
+}
+
+void lambda_code_bring(struct lambda_call *call,
+                       int (*done)(struct lambda_call *call, struct err *err))
+{
+    call->on_brought = done;
+    lambda_pool(call, code_unpack, code_models);
 }
 
 // ── what the changes have in common ──
@@ -235,7 +258,7 @@ int lambda_create_function(struct lambda_call *call, struct err *err)
                        "constraint: Member must not be null");
     }
     TRY(lambda_code_find(call, code, err));
-    lambda_pool(call, lambda_code_unpack, create_unpacked);
+    lambda_code_bring(call, create_unpacked);
     return 0;
 }
 
@@ -335,7 +358,7 @@ int lambda_update_code(struct lambda_call *call, struct err *err)
     TRY(check_idle(call, f, err));
     call->draft = function_copy(f->latest); // for its layers
     TRY(lambda_code_find(call, call->input, err));
-    lambda_pool(call, lambda_code_unpack, code_unpacked);
+    lambda_code_bring(call, code_unpacked);
     return 0;
 }
 

@@ -405,7 +405,7 @@ int lambda_publish_layer(struct lambda_call *call, struct err *err)
                        "constraint: Member must not be null");
     }
     TRY(lambda_code_find(call, content, err));
-    lambda_pool(call, lambda_code_unpack, publish_unpacked);
+    lambda_code_bring(call, publish_unpacked);
     return 0;
 }
 

@@ -37,6 +37,8 @@ void lambda_package_free(struct lambda_package *package)
     if (package) {
         buf_done(&package->zip);
         fd_clean(&package->fd);
+        lambda_models_free(package);
+        free(package->temporary); // nobody else will remove it, but the next start
         free(package->folder);
         free(package);
     }
@@ -154,6 +156,30 @@ static int entry_mode(zip_t *zip, zip_uint64_t i, const char *name, unsigned *re
     return 0;
 }
 
+// A small file that stands for a model of the store: 1 and it is noted, to be put there later; else 0.
+static int entry_refers(struct lambda_package *package, zip_t *zip, zip_uint64_t i,
+                        const zip_stat_t *st, struct err *err)
+{
+    char bytes[LAMBDA_MODEL_MOST];
+    struct lambda_model model = {0};
+    if (st->size < LAMBDA_MODEL_LEAST || st->size > LAMBDA_MODEL_MOST) {
+        return 0;
+    }
+    CLEAN(zip_file_clean) zip_file_t *from = zip_fopen_index(zip, i, 0);
+    if (!from || zip_fread(from, bytes, st->size) != (zip_int64_t)st->size ||
+        !lambda_model_refers(str_n(bytes, st->size), &model)) {
+        return 0;
+    }
+    if (__builtin_add_overflow(package->referred, model.size, &package->referred) ||
+        package->referred > package->unpacked_max) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Unzipped size must be smaller than %llu bytes",
+                       (unsigned long long)package->unpacked_max);
+    }
+    lambda_model_add(package, st->name, &model);
+    return 1;
+}
+
 static int entry_unpack(zip_t *zip, zip_uint64_t i, const zip_stat_t *st, const char *folder,
                         struct err *err)
 {
@@ -235,8 +261,8 @@ static int folder_sync_each(const char *path, const struct stat *st, int kind, s
     return kind == FTW_DP && folder_sync(path, NULL) < 0 ? -1 : 0;
 }
 
-static int zip_unpack(const struct lambda_package *package, const char *zip_path,
-                      const char *folder, struct err *err)
+static int zip_unpack(struct lambda_package *package, const char *zip_path, const char *folder,
+                      struct err *err)
 {
     CLEAN(zip_clean) zip_t *zip = zip_open(zip_path, ZIP_RDONLY | ZIP_CHECKCONS, NULL);
     if (!zip) {
@@ -249,10 +275,9 @@ static int zip_unpack(const struct lambda_package *package, const char *zip_path
     for (zip_uint64_t i = 0; i < (zip_uint64_t)count; i++) {
         zip_stat_t st;
         TRY(entry_stat(zip, i, &st, err));
-        TRY(entry_unpack(zip, i, &st, folder, err));
-    }
-    if (nftw(folder, folder_sync_each, 16, FTW_DEPTH | FTW_PHYS) != 0) {
-        return err_errno(err, ERR_IO, errno, "cannot sync %s", folder);
+        int refers = entry_refers(package, zip, i, &st, err);
+        TRY(refers);
+        TRY(refers ? 0 : entry_unpack(zip, i, &st, folder, err));
     }
     return 0;
 }
@@ -328,37 +353,54 @@ static int zip_write(struct lambda_package *package, const char *path, struct er
     return fdatasync(fd) < 0 ? err_errno(err, ERR_IO, errno, "cannot write %s", path) : 0;
 }
 
-static int package_make(struct lambda_package *package, const char *temporary, const char *place,
-                        struct err *err)
+static int package_fill(struct lambda_package *package, struct err *err)
 {
-    CLEAN_MEM char *code = mem_printf("%s/code", temporary);
-    CLEAN_MEM char *zip = mem_printf("%s/code.zip", temporary);
+    CLEAN_MEM char *code = mem_printf("%s/code", package->temporary);
+    CLEAN_MEM char *zip = mem_printf("%s/code.zip", package->temporary);
     TRY(file_make_dir(code, 0755, err));
     TRY(zip_write(package, zip, err));
-    TRY(zip_unpack(package, zip, code, err));
-    TRY(folder_sync(temporary, err));
+    return zip_unpack(package, zip, code, err);
+}
+
+static int package_name(const struct lambda_package *package, struct err *err)
+{
+    CLEAN_MEM char *place = mem_printf("%s/%s", package->packages, package->sha256_hex);
+    if (nftw(package->temporary, folder_sync_each, 16, FTW_DEPTH | FTW_PHYS) != 0) {
+        return err_errno(err, ERR_IO, errno, "cannot sync %s", package->temporary);
+    }
     // Somebody may have uploaded the same meanwhile: then theirs is as good.
-    if (rename(temporary, place) < 0 && errno != EEXIST && errno != ENOTEMPTY) {
-        return err_errno(err, ERR_IO, errno, "cannot rename %s", temporary);
+    if (rename(package->temporary, place) < 0 && errno != EEXIST && errno != ENOTEMPTY) {
+        return err_errno(err, ERR_IO, errno, "cannot rename %s", package->temporary);
     }
     return folder_sync(package->packages, err);
+}
+
+// It gets its name, unless something has failed.
+static int package_settle(struct lambda_package *package, int rc, struct err *err)
+{
+    rc = rc < 0 ? rc : package_name(package, err);
+    lambda_folder_remove(package->temporary); // what is left when it failed, or lost the race
+    mem_clean(&package->temporary);
+    package->temporary = NULL;
+    return rc;
 }
 
 int lambda_package_unpack(struct lambda_package *package, struct err *err)
 {
     TRY(package_hash(package, err));
-    CLEAN_MEM char *place = mem_printf("%s/%s", package->packages, package->sha256_hex);
-    package->folder = mem_printf("%s/code", place);
+    package->folder = mem_printf("%s/%s/code", package->packages, package->sha256_hex);
     if (access(package->folder, F_OK) == 0) {
-        uint64_t unpacked = 0;
-        TRY(lambda_package_unpacked(package->folder, &unpacked, err));
-        return unpacked > package->unpacked_max ? too_large(package, err) : 0;
+        return 0;
     }
-    struct uuid unique = uuid_new();
-    CLEAN_MEM char *temporary = mem_printf("%s/new-%s", package->packages, unique.text);
-    int rc = package_make(package, temporary, place, err);
-    lambda_folder_remove(temporary); // what is left when it failed, or lost the race
-    return rc;
+    package->temporary = mem_printf("%s/new-%s", package->packages, uuid_new().text);
+    int rc = package_fill(package, err);
+    return rc == 0 && package->model_count ? 0 : package_settle(package, rc, err);
+}
+
+int lambda_package_complete(struct lambda_package *package, struct err *err)
+{
+    CLEAN_MEM char *code = mem_printf("%s/code", package->temporary);
+    return package_settle(package, lambda_models_place(package, code, err), err);
 }
 
 void lambda_package_sweep(const char *packages, const struct map *used)

@@ -3,6 +3,7 @@
 // the difference, so that a deployment may be repeated after it was cut off anywhere.
 #pragma once
 
+#include "cli/package.h"
 #include "cli/project.h"
 
 enum deploy_action { DEPLOY_SAME, DEPLOY_CREATED, DEPLOY_UPDATED };
@@ -74,6 +75,10 @@ void deploy_changed(struct deploy *deploy, const char *fmt, ...) PRINTF_LIKE(2, 
 
 // Zips below .serverless/, or those in --package DIR; checks that models are there.
 MUST_CHECK int deploy_package(struct deploy *deploy, struct err *err);
+
+// Large models of the list go to the server's store, unless they are there, and are left out of the zip;
+// their places are held by references.
+MUST_CHECK int deploy_models(struct deploy *deploy, struct package_list *list, struct err *err);
 
 // {"ZipFile": …} or, by way of the deployment bucket, {"S3Bucket": …, "S3Key": …}. A new reference.
 MUST_CHECK int deploy_code(struct deploy *deploy, const char *zip, const char *hash, uint64_t size,

@@ -188,6 +188,7 @@ static int pack(struct deploy *deploy, struct deploy_function *f, bool write, st
                 TRY(check_samples(other->wanted, &list, err));
             }
         }
+        TRY(deploy_models(deploy, &list, err));
         TRY(package_write(deploy->service->dir, &list, f->zip, err));
     }
     return package_hash(f->zip, f->hash, &f->size, err);

@@ -2,7 +2,7 @@
 // rouse model inspect: what is in a model file. The runner, which has the engine, looks; this lays out what
 // it found for people. The other words of `rouse model` have files of their own.
 #include "cli/model.h"
-#include "cli/cli.h"
+#include "cli/model_store.h"
 #include "base/mem.h"
 #include "config/quantity.h"
 #include "format/json.h"
@@ -12,7 +12,8 @@
 static const struct option options[] = {
     {"labels", 0, "N", "inspect: how many classes there are, when known"},
     MODEL_QUANTIZE_OPTIONS,
-    {"json", 0, NULL, "print JSON"},
+    MODEL_STORE_OPTIONS,
+    REMOTE_OPTIONS,
 };
 
 // ---- for people
@@ -164,6 +165,9 @@ static const struct {
 } words[] = {
     {"inspect", "FILE", 2, inspect},
     {"quantize", "IN.onnx OUT.onnx", 3, model_quantize},
+    {"push", "FILE | http(s)://… --sha256 DIGEST | s3://BUCKET/KEY", 2, model_push},
+    {"ls", "", 1, model_ls},
+    {"rm", "DIGEST | NAME", 2, model_rm},
 };
 
 static int run(const struct args *args, struct err *err)
@@ -190,8 +194,8 @@ static int run(const struct args *args, struct err *err)
 
 const struct verb verb_model = {
     .name = "model",
-    .usage = "inspect FILE | quantize IN.onnx OUT.onnx",
-    .summary = "say what is in a model file, or make it smaller and faster",
+    .usage = "inspect FILE | quantize IN.onnx OUT.onnx | push SOURCE | ls | rm MODEL",
+    .summary = "say what is in a model file, make it faster, keep it on the server",
     .details =
         "inspect: its inputs and outputs, opset and size, what Rouse guesses of it and why, and a "
         "model.yaml to start from.\n"
@@ -199,8 +203,14 @@ const struct verb verb_model = {
         "Pictures or payloads to calibrate with come from a folder; where it holds a labels.tsv "
         "(name, tab, class index) right answers are counted, else what the two models agree on. "
         "How pictures become inputs is read from model.yaml, as in a package. When float is best, "
-        "nothing is written and the exit status is 7. See docs/quantize.md.",
-    .words = "inspect quantize",
+        "nothing is written and the exit status is 7. See docs/quantize.md.\n"
+        "push: brings a model into the server's store, once; deployments that have it send "
+        "nothing. "
+        "From a file, from the web (with the SHA-256 that it must have), or from a bucket. A push "
+        "that was cut off goes on where it was.\n"
+        "ls, rm: what is in the store, and who uses it; what a function uses is not removed. See "
+        "docs/models.md.",
+    .words = "inspect quantize push ls rm",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 1,

@@ -107,6 +107,7 @@ void package_list_done(struct package_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         free(list->files[i].name);
+        free(list->files[i].instead);
     }
     free(list->files);
     *list = (struct package_list){0};
@@ -135,7 +136,9 @@ static bool is_stored(struct str name)
 static int add_to_zip(zip_t *zip, const char *dir, const struct package_file *file, struct err *err)
 {
     CLEAN_MEM char *path = mem_printf("%s/%s", dir, file->name);
-    zip_source_t *source = zip_source_file(zip, path, 0, -1);
+    zip_source_t *source = file->instead
+                               ? zip_source_buffer(zip, file->instead, strlen(file->instead), 0)
+                               : zip_source_file(zip, path, 0, -1);
     zip_int64_t index =
         source ? zip_file_add(zip, file->name, source, ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE) : -1;
     if (index < 0) {

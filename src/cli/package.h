@@ -11,6 +11,7 @@ struct package_file {
     char *name; // relative to the folder, '/' between, heap
     uint64_t size;
     bool executable;
+    char *instead; // its content in the zip, heap; NULL: the file's
 };
 
 struct package_list {

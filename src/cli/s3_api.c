@@ -29,15 +29,20 @@ void remote_s3_uri_done(struct s3_uri *uri)
     *uri = (struct s3_uri){0};
 }
 
+void remote_s3_path(const char *bucket, const char *key, struct buf *out)
+{
+    buf_add_char(out, '/');
+    uri_encode(out, str_of(bucket), false);
+    if (key) {
+        buf_add_char(out, '/');
+        uri_encode(out, str_of(key), true);
+    }
+}
+
 static char *path_of(const char *bucket, const char *key)
 {
     CLEAN(buf_done) struct buf path = BUF_INIT(8192);
-    buf_add_char(&path, '/');
-    uri_encode(&path, str_of(bucket), false);
-    if (key) {
-        buf_add_char(&path, '/');
-        uri_encode(&path, str_of(key), true);
-    }
+    remote_s3_path(bucket, key, &path);
     return mem_dup(buf_text(&path));
 }
 

@@ -12,6 +12,9 @@ struct s3_uri {
 MUST_CHECK int remote_s3_uri_parse(const char *text, struct s3_uri *ret, struct err *err);
 void remote_s3_uri_done(struct s3_uri *uri);
 
+// "/bucket/key", percent-encoded.
+void remote_s3_path(const char *bucket, const char *key, struct buf *out);
+
 // 1 when it is there, 0 when not.
 MUST_CHECK int remote_s3_bucket_find(struct remote *remote, const char *bucket, struct err *err);
 MUST_CHECK int remote_s3_bucket_make(struct remote *remote, const char *bucket, struct err *err);

@@ -58,6 +58,11 @@ bool terminal_is_tty(void)
     return term.out_tty;
 }
 
+bool terminal_shows(void)
+{
+    return term.err_tty && !term.quiet;
+}
+
 const char *terminal_on(enum colour colour, bool on_err)
 {
     static const char *const codes[] = {

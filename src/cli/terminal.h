@@ -12,6 +12,7 @@ enum colour { PLAIN, BOLD, DIM, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN };
 void terminal_setup(bool quiet); // quiet: no progress and no notices (for --json)
 void terminal_quiet(bool quiet); // from now on
 bool terminal_is_tty(void);      // standard output is one
+bool terminal_shows(void);       // there is a status line that is rewritten
 
 // The codes to begin and end a colour on standard output or error; "" where there are none.
 const char *terminal_on(enum colour colour, bool on_err);

@@ -226,6 +226,66 @@ static void sweeps_what_nobody_uses(void **state)
     lambda_package_free(lost);
 }
 
+#define ABC  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // SHA-256 of "abc"
+#define NONE "0000000000000000000000000000000000000000000000000000000000000000"
+
+// What the core thread does where a store is; "" is what it has not.
+static int complete(struct lambda_package *package, const char *content, struct err *err)
+{
+    struct object_content *found = &package->models[0].content;
+    assert_int_equal(package->model_count, 1);
+    found->size = strlen(content);
+    buf_init(&found->data, 100);
+    buf_add_text(&found->data, content);
+    return lambda_package_complete(package, err);
+}
+
+static void puts_models_in_their_places(void **state)
+{
+    struct fixture *f = *state;
+    static const struct file files[] = {{"net/model.onnx", "rouse-model sha256:" ABC " 3\n", 0},
+                                        {"model.yaml", "model: net/model.onnx", 0}};
+    zip_make(f, files, 2);
+    static const char *const wrong[][2] = {
+        {"", "not in the store"}, {"abd", "damaged"}, {"abcd", "damaged"}};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        struct lambda_package *package = package_of(f, 1000);
+        assert_int_equal(lambda_package_unpack(package, &f->err), 0);
+        assert_int_equal(complete(package, wrong[i][0], &f->err), ERR_INVALID);
+        assert_non_null(strstr(f->err.text, wrong[i][1]));
+        assert_int_equal(count_in(f->packages), 0);
+        lambda_package_free(package);
+    }
+    struct lambda_package *package = package_of(f, 1000);
+    assert_int_equal(lambda_package_unpack(package, &f->err), 0);
+    assert_int_equal(complete(package, "abc", &f->err), 0);
+    assert_content(package->folder, "net/model.onnx", "abc");
+    assert_content(package->folder, "../models", ABC "\n");
+    lambda_package_free(package);
+    package = package_of(f, 1000);
+    assert_int_equal(lambda_package_unpack(package, &f->err), 0); // it is there already
+    assert_null(package->temporary);
+    lambda_package_free(package);
+}
+
+static void knows_a_reference(void **state)
+{
+    (void)state;
+    struct lambda_model model = {0};
+    assert_true(
+        lambda_model_refers(STR("rouse-model sha256:" ABC " 18446744073709551615\n"), &model));
+    assert_string_equal(model.digest, ABC);
+    assert_true(model.size == UINT64_MAX);
+    assert_false(
+        lambda_model_refers(STR("rouse-model sha256:" ABC " 18446744073709551616\n"), &model));
+    assert_false(lambda_model_refers(STR("rouse-model sha256:" ABC " 3"), &model));
+    assert_false(lambda_model_refers(STR("rouse-model sha256:" ABC "\n"), &model));
+    assert_false(lambda_model_refers(STR("rouse-model sha256:" ABC NONE " 3\n"), &model));
+    assert_false(lambda_model_refers(STR("rouse-model sha256: 3\n"), &model));
+    assert_false(lambda_model_refers(STR("rouse-model sha512:" NONE " 3\n"), &model));
+    assert_false(lambda_model_refers(STR(""), &model));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -236,6 +296,8 @@ int main(void)
         TEST(refuses_what_is_no_zip),
         TEST(refuses_what_is_too_large),
         TEST(sweeps_what_nobody_uses),
+        TEST(puts_models_in_their_places),
+        TEST(knows_a_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
