@@ -12,6 +12,7 @@
 static const struct option options[] = {
     {"labels", 0, "N", "inspect: how many classes there are, when known"},
     MODEL_QUANTIZE_OPTIONS,
+    MODEL_BENCH_OPTIONS,
     MODEL_STORE_OPTIONS,
     REMOTE_OPTIONS,
 };
@@ -165,6 +166,8 @@ static const struct {
 } words[] = {
     {"inspect", "FILE", 2, inspect},
     {"quantize", "IN.onnx OUT.onnx", 3, model_quantize},
+    {"prepare", "FILE", 2, model_prepare},
+    {"bench", "FILE", 2, model_bench},
     {"push", "FILE | http(s)://… --sha256 DIGEST | s3://BUCKET/KEY", 2, model_push},
     {"ls", "", 1, model_ls},
     {"rm", "DIGEST | NAME", 2, model_rm},
@@ -194,7 +197,8 @@ static int run(const struct args *args, struct err *err)
 
 const struct verb verb_model = {
     .name = "model",
-    .usage = "inspect FILE | quantize IN.onnx OUT.onnx | push SOURCE | ls | rm MODEL",
+    .usage = "inspect FILE | quantize IN.onnx OUT.onnx | prepare FILE | bench FILE | push SOURCE | "
+             "ls | rm MODEL",
     .summary = "say what is in a model file, make it faster, keep it on the server",
     .details =
         "inspect: its inputs and outputs, opset and size, what Rouse guesses of it and why, and a "
@@ -204,13 +208,19 @@ const struct verb verb_model = {
         "(name, tab, class index) right answers are counted, else what the two models agree on. "
         "How pictures become inputs is read from model.yaml, as in a package. When float is best, "
         "nothing is written and the exit status is 7. See docs/quantize.md.\n"
+        "prepare: what deploying does to a model: optimised for this processor, mapped, compared "
+        "with "
+        "the original; and what that brings.\n"
+        "bench: how many answers a second, how late, and how much memory, by threads and batch; "
+        "each "
+        "pair in a process of its own, as an instance is.\n"
         "push: brings a model into the server's store, once; deployments that have it send "
         "nothing. "
         "From a file, from the web (with the SHA-256 that it must have), or from a bucket. A push "
         "that was cut off goes on where it was.\n"
         "ls, rm: what is in the store, and who uses it; what a function uses is not removed. See "
         "docs/models.md.",
-    .words = "inspect quantize push ls rm",
+    .words = "inspect quantize prepare bench push ls rm",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .least = 1,

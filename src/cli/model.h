@@ -31,6 +31,19 @@ MUST_CHECK int model_inspect(const char *file, const char *labels, json_t **ret,
         {"ranges", 0, "HOW", "quantize: minmax, percentile or entropy (else the best)"},           \
         {"weight-bits", 0, "BITS", "quantize: 7 or 8 (else what this processor is exact with)"},   \
     {                                                                                              \
-        "yaml", 0, "FILE", "quantize: the model's model.yaml (else the one beside it)"             \
+        "yaml", 0, "FILE",                                                                         \
+            "quantize, prepare, bench: the model's model.yaml (else the one beside it)"            \
     }
 int model_quantize(const struct args *args, struct err *err);
+void model_remove_folder(const char *path); // with what is in it
+
+#define MODEL_BENCH_OPTIONS                                                                        \
+    {"keep", 0, "DIR", "prepare, bench: leave what was made there"},                               \
+        {"threads", 't', "N,…", "bench: numbers of threads (1 and as many as there are cores)"},   \
+        {"batch", 'b', "N,…", "bench: sizes of batches (1,2,4,8,16)"},                             \
+        {"length", 0, "N", "bench: of open dimensions other than the batch (128)"},                \
+    {                                                                                              \
+        "ms", 0, "N", "bench: milliseconds for each pair (500)"                                    \
+    }
+int model_prepare(const struct args *args, struct err *err);
+int model_bench(const struct args *args, struct err *err);

@@ -24,10 +24,15 @@ static int remove_each(const char *path, const struct stat *st, int kind, struct
     return remove(path);
 }
 
+void model_remove_folder(const char *path)
+{
+    (void)nftw(path, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void work_clean(char **work)
 {
     if (*work) {
-        (void)nftw(*work, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+        model_remove_folder(*work);
         free(*work);
     }
 }

@@ -90,3 +90,9 @@ int files_only(const char *folder, const char *suffix, char **ret, struct err *e
     *ret = MOVE(found);
     return 0;
 }
+
+struct str files_folder(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? str_n(path, (size_t)(slash - path)) : str_of(path ? "." : NULL);
+}

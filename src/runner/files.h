@@ -16,3 +16,6 @@ void files_unmap(struct str *map);
 
 // The name of the only file in the folder that ends so. ERR_NOT_FOUND; ERR_INVALID: several.
 MUST_CHECK int files_only(const char *folder, const char *suffix, char **ret, struct err *err);
+
+// The folder that a path's file lies in: "." without a slash, empty for NULL. A view of the path.
+struct str files_folder(const char *path);

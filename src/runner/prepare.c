@@ -7,9 +7,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/json.h"
+#include "runner/bench.h"
 #include "runner/describe.h"
 #include "runner/package.h"
 #include "runner/files.h"
+#include "runner/inputs.h"
 #include "runner/prepared.h"
 #include "runner/score.h"
 #include "sandbox/jail.h"
@@ -26,6 +28,7 @@
 #define ROUNDED     1e-3 // how far answers may be that were rounded to bytes on the way
 
 struct preparation {
+    const struct prepare_request *request;
     const char *out; // folder
     struct package *package;
     const char *path;      // what is prepared: the package's model, or its quantized form
@@ -39,61 +42,6 @@ struct preparation {
 };
 
 // ---- comparing ----
-
-static uint32_t next_random(uint32_t *state) // xorshift
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state;
-}
-
-// Fills a tensor as inputs usually are: bytes of a picture, fractions, small indices.
-static void fill_random(struct tensor *tensor, uint32_t *state)
-{
-    size_t count = tensor->size / tensor_type_size(tensor->type);
-    for (size_t i = 0; tensor->type == TENSOR_STRING && i < count; i++) {
-        ((struct str *)tensor->data)[i] = STR("text");
-    }
-    if (tensor->type == TENSOR_STRING) {
-        return;
-    }
-    bool floats = tensor->type == TENSOR_FLOAT32 || tensor->type == TENSOR_FLOAT16 ||
-                  tensor->type == TENSOR_FLOAT64 || tensor->type == TENSOR_BFLOAT16;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t r = next_random(state) >> 8;
-        double value = floats                         ? (double)r / (1 << 23) - 1
-                       : tensor->type == TENSOR_UINT8 ? r & 0xff
-                                                      : r & 1;
-        tensor_set(tensor, i, value);
-    }
-}
-
-static bool make_inputs(const struct package *package, struct tensor *inputs)
-{
-    const struct model *model = package->model;
-    uint32_t state = 2463534242u;
-    for (size_t i = 0; i < model->input_count; i++) {
-        struct tensor *t = &inputs[i];
-        *t = (struct tensor){.type = model->inputs[i].type, .rank = model->inputs[i].rank};
-        memcpy(t->dims, model->inputs[i].dims, sizeof(t->dims));
-        if (package->task->shape) {
-            package->task->shape(package, t->dims); // has one input
-        }
-        for (size_t d = 0; d < t->rank; d++) {
-            t->dims[d] = t->dims[d] < 0 ? 1 : t->dims[d];
-        }
-        int64_t count = tensor_elements(t->dims, t->rank);
-        size_t size = count < 0 ? SIZE_MAX : (size_t)count * tensor_type_size(t->type);
-        t->data = size <= TENSOR_SIZE_MAX ? calloc(1, size ? size : 1) : NULL;
-        t->size = size;
-        if (!t->data) {
-            return false;
-        }
-        fill_random(t, &state);
-    }
-    return true;
-}
 
 // Sums in another order may round a byte up that was rounded down: then numbers differ by a step.
 static int compare_rounded(const char *name, const struct tensor *a, const struct tensor *b,
@@ -183,12 +131,9 @@ static int try_draft(struct preparation *p, const char *draft, const struct tens
 static int check_draft(struct preparation *p, const char *draft, struct err *err)
 {
     struct tensor inputs[ENGINE_VALUES_MAX] = {{0}};
-    int rc = make_inputs(p->package, inputs)
-                 ? try_draft(p, draft, inputs, err)
-                 : err_set(err, ERR_LIMIT, "its inputs are too large to try");
-    for (size_t i = 0; i < p->package->model->input_count; i++) {
-        free(inputs[i].data);
-    }
+    int rc = inputs_make(p->package, (struct inputs_shape){1, 1}, inputs, err);
+    rc = rc < 0 ? rc : try_draft(p, draft, inputs, err);
+    inputs_done(inputs, p->package->model->input_count);
     return rc < 0 ? err_prefix(err, "the prepared model is not as good as the original") : 0;
 }
 
@@ -211,7 +156,9 @@ static int prepare_model(struct preparation *p, struct err *err)
 static int open_original(struct preparation *p, const struct package_source *source,
                          struct err *err)
 {
-    TRY(package_read(source, &p->package, err));
+    TRY(p->request->model
+            ? package_of_model(p->request->package, p->request->yaml, &p->package, err)
+            : package_read(source, &p->package, err));
     struct package *package = p->package;
     package->notes = json_array();
     if (package->model_path && !p->engine) {
@@ -364,8 +311,10 @@ static int enter(struct preparation *p, const struct package_source *source, str
         p->engine = NULL; // a task without a model does without
     }
     TRY(file_make_dir(p->out, 0755, err));
-    struct jail jail = {.readable = {source->folder},
-                        .readable_count = 1,
+    bool model = p->request->model; // a file, not a folder: what lies beside it may belong to it
+    struct jail jail = {.readable = {model ? files_folder(p->request->package) : source->folder,
+                                     files_folder(p->request->yaml)},
+                        .readable_count = 2,
                         .writable = str_of(p->out),
                         .file_size_max = UINT64_MAX};
     struct jail_report report;
@@ -373,9 +322,35 @@ static int enter(struct preparation *p, const struct package_source *source, str
     return jail_enter(&jail, &report, err);
 }
 
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+// What people ask of a model file: what preparing brings, and how fast it is.
+static void report_more(const struct preparation *p, json_t *report)
+{
+    CLEAN_MEM char *path = mem_printf("%s/" PREPARED_MODEL, p->out);
+    struct model_source source = {.path = p->path};
+    json_put_str(report, "engine", str_of(p->engine->ops->version(p->engine)));
+    json_put_int(report, "size", size_of(p->path));
+    json_put(report, "load_ms_before", json_real((double)p->load_before_us / 1e3));
+    if (p->prepared) {
+        json_put_int(report, "prepared_size", size_of(path));
+        json_put(report, "load_ms_after", json_real((double)p->load_after_us[p->packing] / 1e3));
+        json_put_bool(report, "packing", p->packing);
+        source.prepared = path;
+        source.packing = p->packing;
+    }
+    if (p->request->bench) {
+        json_put(report, "bench", bench_run(p->package, &source, p->request->bench));
+    }
+}
+
 int prepare_main(const struct prepare_request *request)
 {
-    struct preparation p = {.out = request->out};
+    struct preparation p = {.request = request, .out = request->out};
     struct package_source source = {.folder = str_of(request->package),
                                     .handler = str_of(request->handler)};
     struct err err = {0};
@@ -385,6 +360,9 @@ int prepare_main(const struct prepare_request *request)
                                : prepare(&p, &source, &err);
     }
     CLEAN_JSON json_t *report = rc == 0 ? report_of(&p) : json_object();
+    if (rc == 0 && request->model) {
+        report_more(&p, report);
+    }
     if (rc < 0) {
         json_put_bool(report, "ok", false);
         json_put_str(report, "error", str_of(err.text));

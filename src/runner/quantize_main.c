@@ -6,6 +6,7 @@
 #include "format/json.h"
 #include "quantize/ranges.h"
 #include "runner/describe.h"
+#include "runner/files.h"
 #include "runner/package.h"
 #include "runner/quantize.h"
 #include "sandbox/jail.h"
@@ -78,16 +79,10 @@ static int read_arguments(int argc, char **argv, struct request *ret)
     return 0;
 }
 
-static struct str folder_of(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    return slash ? str_n(path, (size_t)(slash - path)) : str_of(path ? "." : NULL);
-}
-
 static int enter(const struct request *r, struct err *err)
 {
     struct jail jail = {
-        .readable = {folder_of(r->model), folder_of(r->yaml), str_of(r->options.samples)},
+        .readable = {files_folder(r->model), files_folder(r->yaml), str_of(r->options.samples)},
         .readable_count = 3,
         .writable = str_of(r->options.work),
         .file_size_max = UINT64_MAX};

@@ -27,6 +27,8 @@ static const char usage[] =
     "usage: rouse-runner --template FD                   serve as the runtime's template\n"
     "       rouse-runner prepare PACKAGE OUT [--handler FILE] [--quantize auto|dynamic|static]\n"
     "                    [--calibrate PATH] [--keep-accuracy LOSS]\n"
+    "       rouse-runner prepare --model FILE OUT [--yaml FILE] [--threads N,…] [--batch N,…]\n"
+    "                    [--length N] [--ms N]\n"
     "       rouse-runner inspect FILE [--labels N]\n"
     "       rouse-runner tokenize FILE [--max-length N]  JSON texts in, tokens out, line by line\n"
     "       rouse-runner quantize MODEL WORK [--method auto|dynamic|static] [--calibrate PATH]\n"
@@ -68,24 +70,56 @@ static int run_template(const char *text)
     return template_serve(&template, began_us);
 }
 
-static int run_prepare(int argc, char **argv)
+static int bench_option(struct bench_options *ret, int option, const char *text)
 {
-    struct prepare_request request = {.handler = "", .options = QUANTIZE_OPTIONS};
+    uint64_t number = 0;
+    bool is_number = str_to_u64(str_of(text), &number) && number >= 1 && number <= 1000000;
+    switch (option) {
+    case 't': return bench_list_read(text, 256, &ret->threads);
+    case 'b': return bench_list_read(text, 4096, &ret->batches);
+    case 'l': ret->length = (int64_t)number; return is_number ? 0 : -1;
+    case 's': ret->ms = (int64_t)number; return is_number ? 0 : -1;
+    default: return -1;
+    }
+}
+
+static int read_prepare(int argc, char **argv, struct prepare_request *request,
+                        struct bench_options *bench)
+{
     static const struct option options[] = {{"handler", required_argument, NULL, 'h'},
                                             {"quantize", required_argument, NULL, 'm'},
                                             {"calibrate", required_argument, NULL, 'c'},
                                             {"keep-accuracy", required_argument, NULL, 'k'},
+                                            {"model", no_argument, NULL, 'f'},
+                                            {"yaml", required_argument, NULL, 'y'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"length", required_argument, NULL, 'l'},
+                                            {"ms", required_argument, NULL, 's'},
                                             {0}};
-    bool understood = true;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        request.quantize = request.quantize || c == 'm';
-        if (c == 'h') {
-            request.handler = optarg;
-        } else {
-            understood = understood && quantize_option(&request.options, c, optarg) == 0;
+        switch (c) {
+        case 'h': request->handler = optarg; break;
+        case 'f': request->model = true; break;
+        case 'y': request->yaml = optarg; break;
+        case 'm':
+        case 'c':
+        case 'k':
+            request->quantize = request->quantize || c == 'm';
+            TRY(quantize_option(&request->options, c, optarg));
+            break;
+        default: TRY(bench_option(bench, c, optarg)); request->bench = bench;
         }
     }
-    if (!understood || argc - optind != 2) {
+    return argc - optind == 2 ? 0 : -1;
+}
+
+static int run_prepare(int argc, char **argv)
+{
+    struct prepare_request request = {.handler = "", .options = QUANTIZE_OPTIONS};
+    struct bench_options bench = {
+        .threads = {{1}, 1}, .batches = {{1}, 1}, .length = 128, .ms = 500};
+    if (read_prepare(argc, argv, &request, &bench) < 0) {
         fputs(usage, stderr);
         return 2;
     }
