@@ -84,12 +84,20 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
     va_start(args, fmt);
     va_list again;
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, fmt, args);
+    size_t room = buf->overflowed ? 0 : buf->room - buf->size; // mostly it fits: written once
+    int size = vsnprintf(room ? buf->at + buf->size : NULL, room, fmt, args);
     va_end(args);
-    char *to = size >= 0 ? buf_reserve(buf, (size_t)size) : NULL;
-    if (to) {
-        vsnprintf(to, (size_t)size + 1, fmt, again);
+    if (size >= 0 && (size_t)size < room) {
         buf_took(buf, (size_t)size);
+    } else {
+        if (room) {
+            buf->at[buf->size] = 0;
+        }
+        char *to = size >= 0 ? buf_reserve(buf, (size_t)size) : NULL;
+        if (to) {
+            vsnprintf(to, (size_t)size + 1, fmt, again);
+            buf_took(buf, (size_t)size);
+        }
     }
     va_end(again);
 }

@@ -9,14 +9,17 @@
 
 #define TAIL_LOG_MAX (256 * 1024)
 
+#define LOG_SIZE 512 // of most: START, END and REPORT
+
 static void report_add(struct buf *log, const struct job *job)
 {
     const struct job_result *r = &job->result;
-    buf_printf(log, "END RequestId: %s\n", job->request_id.text);
+    long long hundredths = ((long long)r->duration_us + 5) / 10; // of a millisecond
     buf_printf(log,
-               "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %lld ms\t"
+               "END RequestId: %s\n"
+               "REPORT RequestId: %s\tDuration: %lld.%02lld ms\tBilled Duration: %lld ms\t"
                "Memory Size: %u MB\tMax Memory Used: %llu MB\t",
-               job->request_id.text, (double)r->duration_us / 1000,
+               job->request_id.text, job->request_id.text, hundredths / 100, hundredths % 100,
                (long long)(r->duration_us + 999) / 1000, job->function->memory_mb,
                (unsigned long long)r->memory_max_mb);
     if (r->init_us > 0) {
@@ -66,6 +69,7 @@ static void lines_add(struct buf *log, const struct bytes *text)
 static void log_write(struct dispatch *d, struct job *job)
 {
     CLEAN(buf_done) struct buf log = BUF_INIT(2 * TAIL_LOG_MAX + 16384);
+    (void)buf_reserve(&log, LOG_SIZE);
     lines_add(&log, job->result.init_log);
     buf_printf(&log, "START RequestId: %s Version: %s\n", job->request_id.text,
                job->function->version);
