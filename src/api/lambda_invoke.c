@@ -45,7 +45,8 @@ static void reply_headers(struct http_request *req, const struct job *job)
     if (job->result.status != JOB_OK) {
         http_reply_header(req, "X-Amz-Function-Error", "Unhandled");
     }
-    snprintf(number, sizeof number, "%.3f", (double)job->result.duration_us / 1000);
+    snprintf(number, sizeof number, "%lld.%03lld", (long long)job->result.duration_us / 1000,
+             (long long)job->result.duration_us % 1000);
     http_reply_header(req, "X-Rouse-Duration-Ms", number);
     lambda_log_tail(req, job, log);
     if (*log) {
@@ -141,6 +142,8 @@ static int invoke_sync(struct lambda_call *call, struct function *version, struc
     TRY(lambda_job_new(call, version, &job, err));
     job->on_settled = invoke_settled;
     job->data = lambda_call_ref(call);
+    job->at_once =
+        true; // saves a turn, in which the connection would be put aside and taken up again
     dispatch_submit(call->api->dispatch, job);
     return 0;
 }

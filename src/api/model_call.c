@@ -116,6 +116,7 @@ static int submit(struct model_call *call, struct str name, struct err *err)
     struct job *job = job_new(f, payload);
     bytes_unref(payload);
     job->on_settled = settled;
+    job->at_once = true;
     job->data = call;
     call->refs++;
     call->submitted = true;

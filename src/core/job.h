@@ -82,6 +82,7 @@ struct job {
     struct list link;      // in the function's queue or the instance's batch
     struct flight *flight; // of those who ask the same: it waits for one, or others may for it
     bool alone;            // waits for nobody else's any more
+    bool at_once;          // its submitter may be told from inside dispatch_submit
     struct job_result result;
     const struct job_sink *sink; // NULL: the answer is wanted as a whole
     struct job_source *source;   // while a stream is under way

@@ -57,13 +57,18 @@ static void flight_free(struct flight *flight)
     free(flight);
 }
 
-// It is settled on the next turn, never from inside dispatch_submit.
 static void answer(struct dispatch *d, struct job *job, struct bytes *bytes)
 {
     job->result.status = JOB_OK;
     job->result.tier = TIER_CACHED;
     job->result.payload = bytes_ref(bytes);
     job->result.queued_us = loop_now_us(d->loop) - job->created_us;
+}
+
+// It is settled on the next turn.
+static void answer_later(struct dispatch *d, struct job *job, struct bytes *bytes)
+{
+    answer(d, job, bytes);
     list_push_back(&d->answered, &job->link);
     timer_start(d->loop, &d->refuse, 0);
 }
@@ -71,7 +76,7 @@ static void answer(struct dispatch *d, struct job *job, struct bytes *bytes)
 static void flight_answer(struct flight *flight, struct bytes *bytes)
 {
     for (struct job *job; (job = waiting_take(flight));) {
-        answer(flight->lane->dispatch, job, bytes);
+        answer_later(flight->lane->dispatch, job, bytes);
     }
     flight_free(flight);
 }
@@ -125,9 +130,14 @@ static bool ask(struct flight *flight, struct job *job)
     struct bytes *bytes = NULL;
     int found = cache->ops->get(cache, &flight->lookup, &bytes);
     if (found == CACHE_HIT) {
-        answer(d, job, bytes);
-        bytes_unref(bytes);
         free(flight);
+        if (job->at_once) {
+            answer(d, job, bytes);
+            job_settle(d, lane, job);
+        } else {
+            answer_later(d, job, bytes);
+        }
+        bytes_unref(bytes);
         return true;
     }
     if (found == CACHE_LATER && waiting_full(lane, job)) {

@@ -70,7 +70,8 @@ struct dispatch_provision {
 };
 struct dispatch_provision dispatch_provisioned(const struct dispatch *dispatch, struct str key);
 
-// Takes the job. job->on_settled is called later (never from inside this call).
+// Takes the job. job->on_settled is called later, never from inside this call; but for a job->at_once
+// that the result cache answers.
 void dispatch_submit(struct dispatch *dispatch, struct job *job);
 // Whoever wanted the answer has gone: a job that still waits is settled (JOB_REFUSED, ERR_LOST) on the
 // next turn; one that runs goes on.
