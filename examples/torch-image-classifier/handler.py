@@ -20,6 +20,9 @@ torch.set_num_threads(1)  # more at once are more instances
 model = torch.jit.load(os.environ["MODEL_PATH"]).eval()
 with open("labels.txt", encoding="utf-8") as file:
     labels = file.read().splitlines()
+with torch.no_grad():
+    for _ in range(2):  # PyTorch optimises a model in its first two runs: here they are nobody's wait
+        model(torch.zeros(1, 3, 224, 224))
 prepare = transforms.Compose([
     transforms.Resize(256),
     transforms.CenterCrop(224),
