@@ -246,6 +246,9 @@ void lane_turn(struct lane *lane)
     } else if (!list_empty(&lane->queue)) {
         lane_grow(lane);
     }
+    if (list_empty(&lane->queue) && lane->busy == 0) {
+        timer_stop(lane->dispatch->loop, &lane->wake); // it would wake us for nobody
+    }
     lane_provision(lane);
 }
 
