@@ -135,7 +135,7 @@ static void patience_start(struct http_server *server)
 {
     const struct arrival *oldest = LIST_FIRST(&server->arrivals, struct arrival, link);
     if (oldest && !timer_running(&server->patience)) {
-        timer_start_at(server->loop, &server->patience, oldest->since_us + CONNECTION_IDLE_US);
+        timer_start_at(server->loop, &server->patience, oldest->since_us + server->idle_us);
     }
 }
 
@@ -144,7 +144,7 @@ static void patience_due(struct timer *timer)
     struct http_server *server = CONTAINER_OF(timer, struct http_server, patience);
     LIST_EACH(arrival, &server->arrivals, struct arrival, link)
     {
-        if (arrival->since_us + CONNECTION_IDLE_US > loop_now_us(server->loop)) {
+        if (arrival->since_us + server->idle_us > loop_now_us(server->loop)) {
             break;
         }
         close(arrival_end(arrival));

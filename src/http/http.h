@@ -123,6 +123,7 @@ struct http_options {
                                           void *ctx); // NULL: no HTTP/2
     void *ctx;
     int connections_max; // 0: 10,000, or what RLIMIT_NOFILE leaves
+    int idle_s;          // a connection that makes no progress is closed after that; 0: 75
 };
 
 MUST_CHECK int http_server_new(struct loop *loop, const struct http_options *options,

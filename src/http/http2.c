@@ -576,12 +576,12 @@ static void idle_due(struct timer *timer)
     if (is_waiting(c)) {
         c->active_us = now_us;
     }
-    if (now_us - c->active_us < CONNECTION_IDLE_US) {
-        timer_start_at(c->server->loop, &c->idle, c->active_us + CONNECTION_IDLE_US);
+    if (now_us - c->active_us < c->server->idle_us) {
+        timer_start_at(c->server->loop, &c->idle, c->active_us + c->server->idle_us);
     } else if (list_empty(&c->streams)) {
         nghttp2_session_terminate_session(c->session, NGHTTP2_NO_ERROR);
         c->active_us = now_us;
-        timer_start_at(c->server->loop, &c->idle, now_us + CONNECTION_IDLE_US);
+        timer_start_at(c->server->loop, &c->idle, now_us + c->server->idle_us);
         owe_flush(c);
     } else {
         connection_end(c);
@@ -649,7 +649,7 @@ void http2_open(struct http_server *server, int fd, const char remote[64])
         connection_free(c);
         return;
     }
-    timer_start(server->loop, &c->idle, CONNECTION_IDLE_US);
+    timer_start(server->loop, &c->idle, server->idle_us);
     connection_ready(&c->watch, EPOLLIN); // its first bytes are there
 }
 

@@ -16,9 +16,6 @@
 #define REQUEST_STREAM_MAX    (1024 * 1024) // waiting bytes of a streamed reply
 #define REQUEST_HEADERS_BYTES (256 * 1024)  // of a reply
 
-#define CONNECTION_IDLE_S  75 // as other servers have it
-#define CONNECTION_IDLE_US (CONNECTION_IDLE_S * 1000000ll)
-
 enum request_phase { REQUEST_HEADERS, REQUEST_BODY, REQUEST_ENDED, REQUEST_SENDING };
 
 struct connection { // one TCP connection; MHD's socket context
@@ -41,6 +38,7 @@ struct http_server {
     struct list adoptions; // connections that MHD was given and has not started yet
     int listen_fd, port;
     int requests;
+    int64_t idle_us;
     // arrival.c's: how many connections there are of all kinds, and those that have said too little.
     int taken, taken_max;
     struct watch door; // the listening socket; not watched when there are too many

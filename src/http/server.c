@@ -17,6 +17,7 @@
 // Of a connection: half of it takes the headers, and pieces of a body are at most this long. MHD
 // clears all of it between two requests, so more is not simply better.
 #define CONNECTION_MEMORY (32 * 1024)
+#define CONNECTION_IDLE_S 75 // as other servers have it
 #define CONNECTIONS_MAX   10000
 #define DESCRIPTORS_SPARE 256 // for everything that is not a connection
 #define LISTEN_BACKLOG    4096
@@ -497,7 +498,8 @@ static int server_start(struct http_server *server, struct err *err)
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
         server, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)CONNECTION_IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        (unsigned)(server->idle_us / 1000000), MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
     if (!server->daemon) {
         return err_set(err, ERR_IO, "cannot start the HTTP server on %s", server->options.listen);
     }
@@ -515,6 +517,7 @@ int http_server_new(struct loop *loop, const struct http_options *options, struc
     struct http_server *server = NEW(struct http_server);
     server->loop = loop;
     server->options = *options;
+    server->idle_us = (options->idle_s ? options->idle_s : CONNECTION_IDLE_S) * 1000000ll;
     server->listen_fd = -1;
     server->timer.on_due = server_due;
     list_init(&server->connections);

@@ -3,12 +3,18 @@
 
 import gzip
 import json
+import pathlib
+import shutil
+import subprocess
+import time
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
 
+from conftest import PATIENCE_S
+from http_support import make_role, send_signed
 from inference_support import key, models, needs_engine, png_of  # noqa: F401
 
 tritonclient = pytest.importorskip("tritonclient.http")
@@ -127,6 +133,85 @@ def test_load_and_unload(triton, key, models):
         triton.load_model("nothing", headers=key)
     with pytest.raises(InferenceServerException, match="failed to unload 'nothing'"):
         triton.unload_model("nothing", headers=key)
+
+
+def below(pid):
+    """A process and all that it has started."""
+    pids = [pid]
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            pids += below(int(child))
+    return pids
+
+
+def memory_below(pid):
+    """Proportional, in KiB; what ends meanwhile counts as gone."""
+    total = 0
+    for one in below(pid)[1:]:
+        try:
+            lines = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        except OSError:
+            pass
+    return total
+
+
+def memory_when_quiet(pid):
+    """When no process has come or gone for a while."""
+    seen, since, until = None, time.monotonic(), time.monotonic() + PATIENCE_S
+    while time.monotonic() < min(until, since + 0.3):
+        now = below(pid)
+        if now != seen:
+            seen, since = now, time.monotonic()
+        time.sleep(0.02)
+    return memory_below(pid)
+
+
+def test_unloading_returns_memory(server, triton, key, models):
+    data = {"numbers": np.zeros((1, 4), "f4"), "picture": np.zeros((1, 3, 32, 32), "f4"),
+            "texts": np.array(["x"], dtype=object)}
+
+    def unload():
+        for name in models.values():
+            triton.unload_model(name, headers=key)
+        return memory_when_quiet(server.process.pid)
+    before = unload()
+    for _ in range(3):
+        for kind in data:
+            triton.load_model(models[kind], headers=key)
+            infer(triton, key, models[kind], data[kind])
+        assert memory_below(server.process.pid) > before
+        assert unload() <= before * 1.05 + 256
+
+
+def test_who_may(server, models):
+    def status(keys, method, path):
+        return send_signed(server, "lambda", path, method, keys=keys).status
+    metadata, index = f"/v2/models/{models['numbers']}", "/v2/repository/index"
+    nobody, _ = make_role(server)
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{models['numbers']}"
+    somebody, _ = make_role(server, {"Effect": "Allow", "Action": "lambda:InvokeFunction",
+                                     "Resource": arn})
+    lister, _ = make_role(server, {"Effect": "Allow", "Action": "lambda:ListFunctions",
+                                   "Resource": "*"})
+    for keys, model, everything in ((nobody, 403, 403), (somebody, 200, 403), (lister, 403, 200)):
+        assert status(keys, "GET", metadata) == status(keys, "GET", metadata + "/stats") == model
+        assert status(keys, "POST", index) == status(keys, "GET", "/v2/models/stats") == everything
+    assert status(somebody, "GET", f"/v2/models/{models['texts']}") == 403
+    assert status(nobody, "POST", f"/v2/repository/models/{models['texts']}/unload") == 403
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_perf_analyzer(server, key, models, protocol):
+    if not shutil.which("perf_analyzer"):
+        pytest.skip("perf_analyzer is not there")
+    done = subprocess.run(
+        ["perf_analyzer", "-m", models["numbers"], "-u", server.url.removeprefix("http://"), "-i",
+         protocol, "--shape", "x:1,4", "--measurement-mode", "count_windows",
+         "--measurement-request-count", "20", "--stability-percentage", "999",
+         "-H", f"Authorization:{key['Authorization']}"],
+        capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0 and "Throughput" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_is_not_there(triton, key, models):

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #define STREAMS 64
+#define NEVER   SIZE_MAX // a body that does not come
 
 enum answer { ANSWER_ECHO, ANSWER_EARLY, ANSWER_LATER, ANSWER_NONE, ANSWER_LARGE };
 
@@ -114,8 +115,12 @@ static int setup(void **state)
     struct fixture *f = NEW(struct fixture);
     struct err err = {0};
     assert_int_equal(loop_new(LOOP_REAL, &f->loop, &err), 0);
-    struct http_options options = {
-        .listen = "127.0.0.1:0", .route = route, .route2 = route2, .ctx = f, .connections_max = 8};
+    struct http_options options = {.listen = "127.0.0.1:0",
+                                   .route = route,
+                                   .route2 = route2,
+                                   .ctx = f,
+                                   .connections_max = 8,
+                                   .idle_s = 1};
     assert_int_equal(http_server_new(f->loop, &options, &f->server, &err), 0);
     *state = f;
     return 0;
@@ -260,6 +265,9 @@ static ssize_t client_read(nghttp2_session *session, int32_t id, uint8_t *to, si
 {
     (void)session, (void)id, (void)source;
     struct client *c = user;
+    if (c->send == NEVER) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
     size_t size = c->send < room ? c->send : room;
     memset(to, 'x', size);
     c->send -= size;
@@ -611,6 +619,47 @@ static void who_is_too_many_waits(void **state)
 
 // ── ends ──
 
+// Whoever says nothing for a second here is not waited for; but whoever waits for us is not sent away.
+static void what_does_not_go_on_ends(void **state)
+{
+    struct fixture *f = *state;
+    int silent = fd_new(f), half = fd_new(f);
+    struct client idle, slow, waiting;
+    char byte;
+    assert_int_equal(send(half, "PR", 2, 0), 2);
+    client_open(&idle, f);
+    settle(&idle);
+    client_open(&slow, f);
+    f->answer = ANSWER_LATER;
+    ask(&slow, NEVER, "one");
+    settle(&slow);
+    assert_int_equal(http_server_requests(f->server), 1);
+    client_open(&waiting, f);
+    ask(&waiting, 0, "one");
+    settle(&waiting);
+    for (int i = 0; i < 3000 && !(idle.lost && slow.lost); i++) {
+        loop_turn(f->loop, 1);
+        if (i % 100 == 0) {
+            settle(&idle);
+            settle(&slow);
+        }
+    }
+    assert_true(idle.lost && idle.goaway && idle.goaway_error == NGHTTP2_NO_ERROR);
+    assert_true(slow.lost);
+    ssize_t got = recv(half, &byte, 1, 0);
+    assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
+    settle(&waiting);
+    assert_false(waiting.lost);
+    say(f->held, STR("late"));
+    settle(&waiting);
+    assert_true(str_eq(buf_str(&waiting.body), STR("late")));
+    client_close(&idle);
+    client_close(&slow);
+    client_close(&waiting);
+    close(silent);
+    close(half);
+}
+
 static void who_leaves_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -682,6 +731,7 @@ int main(void)
         TEST(both_share_the_port),
         TEST(slow_speakers_are_waited_for),
         TEST(who_is_too_many_waits),
+        TEST(what_does_not_go_on_ends),
         TEST(who_leaves_is_noticed),
         TEST(quiesces),
         TEST(ends_with_streams_in_flight),
