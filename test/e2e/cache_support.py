@@ -5,6 +5,7 @@ import base64
 import json
 import re
 import uuid
+import zipfile
 
 from conftest import zip_of
 from runtime_support import ROLE, Function
@@ -52,11 +53,13 @@ def active(client, name):
 
 def deploy(client, cache, source=SOURCE, files=None, name=None, **more):
     """A function in Python, or what `files` hold of a model."""
+    model = bool(files)
+    files = {zipfile.ZipInfo(file): content for file, content in (files or {"app.py": source}).items()}  # no times
     name = name or "cache-" + uuid.uuid4().hex[:8]
-    more = {"Runtime": "onnx" if files else "python3.11", "Handler": "model.yaml" if files else "app.handler",
+    more = {"Runtime": "onnx" if model else "python3.11", "Handler": "model.yaml" if model else "app.handler",
             "Timeout": 20, "MemorySize": 256, **more}
     with_member(client, "CreateFunction", "Cache", cache, lambda: client.create_function(
-        FunctionName=name, Role=ROLE, Code={"ZipFile": zip_of(files or {"app.py": source})}, **more))
+        FunctionName=name, Role=ROLE, Code={"ZipFile": zip_of(files)}, **more))
     active(client, name)
     return Asker(client, name)
 

@@ -143,16 +143,18 @@ def subscribe(server, s3, asker):
         "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]})
     seen = set()
 
-    def upload(put):
-        """Calls put(bucket), then waits for the one new answer."""
+    def upload(put, count=1):
+        """Calls put(bucket), then waits for the one new answer, or so many, and returns one."""
         put(source)
 
         def new():
             listed = s3.list_objects_v2(Bucket=results).get("Contents", [])
-            return [entry["Key"] for entry in listed if entry["Key"] not in seen]
+            keys = [entry["Key"] for entry in listed if entry["Key"] not in seen]
+            return keys if len(keys) == count else None
 
-        key, = wait_for(new)
-        seen.add(key)
+        keys = wait_for(new)
+        seen.update(keys)
+        key = keys[0]
         document = json.loads(s3.get_object(Bucket=results, Key=key)["Body"].read())
         return document["responsePayload"]
 
@@ -220,6 +222,26 @@ def test_code_is_told_names(server, lam, s3):
     assert changed != answers["one"]
     typed = upload(lambda bucket: s3.put_object(Bucket=bucket, Key="one", Body=b"same", Metadata={"a": "1"}))
     assert typed not in (changed, answers["one"])
+
+
+def test_what_changes_meanwhile_is_not_kept(server, lam, s3):
+    slow = "import time\n" + SOURCE.replace('    return {"new"', '    time.sleep(1)\n    return {"new"')
+    asker = deploy(lam, {"TtlSeconds": 600}, source=slow)
+    upload = subscribe(server, s3, asker)
+
+    def put(body):
+        return lambda bucket: s3.put_object(Bucket=bucket, Key="k", Body=body)
+
+    def changed(bucket):
+        put(b"one")(bucket)
+        time.sleep(0.3)
+        s3.put_object(Bucket=bucket, Key="k", Body=b"two", Metadata={"a": "b"})
+
+    upload(changed, count=2)
+    first = upload(put(b"one"))
+    assert cached_of(server, asker.name)[0] == 0
+    assert upload(put(b"one")) == first
+    assert cached_of(server, asker.name)[0] == 1
 
 
 # ---- HTTP

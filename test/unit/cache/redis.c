@@ -287,7 +287,7 @@ static void test_put_and_found(void **state)
     (void)state;
     struct cache *cache = open_url("");
     assert_string_equal(get(cache, 1), ""); // waits for the connection, too
-    assert_string_equal(state_of(cache), "ready");
+    until(cache, "ready");
     put(cache, 1, "one");
     put(cache, 2, "two");
     assert_string_equal(get(cache, 2), "two");
