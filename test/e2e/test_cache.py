@@ -10,8 +10,9 @@ import pytest
 
 from cache_support import SOURCE, active, context, deploy, report, with_member
 from conftest import zip_of
-from http_support import send
+from http_support import send, send_signed
 from runtime_support import wait_for
+from test_cli import Cli
 
 MODELS = pathlib.Path(__file__).parents[1] / "corpus" / "models"
 ENGINE = pathlib.Path(__file__).parents[2] / "build/deps/onnxruntime/lib/libonnxruntime.so.1"
@@ -61,6 +62,14 @@ def test_who_asks_is_part_of_the_question(asker):
     assert asker({"c": 1}, ClientContext=context("me")) == (mine, "cached")
     assert asker({"c": 1}, ClientContext=context("you"))[0] != mine
     assert asker({"c": 1})[0] != mine
+
+
+def test_whoever_asked_for_a_stream_is_given_it_too(asker, lam):
+    first, _ = asker({"stream": 1})
+    reply = lam.invoke_with_response_stream(FunctionName=asker.name, Payload=json.dumps({"stream": 1}))
+    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-rouse-tier"] == "cached"
+    pieces = [event["PayloadChunk"]["Payload"] for event in reply["EventStream"] if "PayloadChunk" in event]
+    assert json.loads(b"".join(pieces)) == first
 
 
 def test_an_error_is_never_kept(asker):
@@ -318,6 +327,29 @@ def test_a_server_that_keeps_none(make_server):
     asker = deploy(server.client("lambda"), {"TtlSeconds": 600})
     assert asker({})[0] != asker({})[0]
     assert cached_of(server, asker.name)[1]["kind"] == "none"
+
+
+# ---- serverless.yml
+
+
+def test_deployed_changed_and_ended(server, tmp_path):
+    cli = Cli(server, tmp_path)
+    service = "svc-" + uuid.uuid4().hex[:8]
+    name = f"{service}-dev-echo"
+    cli.write("model.yaml", "task: echo\n")
+
+    def deploy_with(cache):
+        cli.write("serverless.yml", f"service: {service}\nprovider: {{name: aws}}\nfunctions:\n  echo:\n"
+                                    f"    handler: model.yaml\n{cache}")
+        action = cli.json("deploy")["functions"]["echo"]["action"]
+        path = f"/2015-03-31/functions/{name}/configuration"  # boto3 would leave out what it does not know
+        return action, send_signed(server, "lambda", path).json.get("Cache")
+
+    asked = "    cache: {ttl: 2m, vary: [Accept]}\n"
+    assert deploy_with(asked) == ("created", {"TtlSeconds": 120, "Vary": ["Accept"]})
+    assert deploy_with(asked)[0] == "unchanged"
+    assert deploy_with("    cache: {ttl: 2m}\n") == ("updated", {"TtlSeconds": 120})
+    assert deploy_with("") == ("updated", None)
 
 
 # ---- what cannot be
