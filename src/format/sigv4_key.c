@@ -96,15 +96,21 @@ void sigv4_key_cache_free(struct sigv4_key_cache *cache)
 void sigv4_key_get(struct sigv4_key_cache *cache, struct str secret,
                    const struct sigv4_scope *scope, struct sigv4_key *ret)
 {
+    const struct str parts[] = {secret, scope->date, scope->region, scope->service};
     char name[CACHE_NAME_MAX];
-    int size =
-        snprintf(name, sizeof name, STR_FMT "\n" STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(secret),
-                 STR_ARG(scope->date), STR_ARG(scope->region), STR_ARG(scope->service));
-    if (size < 0 || (size_t)size >= sizeof name) {
-        sigv4_key_derive(secret, scope, ret);
-        return;
+    size_t size = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (parts[i].size >= sizeof name - size) {
+            sigv4_key_derive(secret, scope, ret);
+            return;
+        }
+        if (parts[i].size) {
+            memcpy(name + size, parts[i].at, parts[i].size);
+        }
+        size += parts[i].size;
+        name[size++] = '\n';
     }
-    struct str wanted = str_n(name, (size_t)size);
+    struct str wanted = str_n(name, size);
     struct cache_row *row = &cache->rows[str_hash(wanted) % CACHE_ROWS];
     if (!str_eq(wanted, str_n(row->name, row->name_size))) {
         sigv4_key_derive(secret, scope, &row->key);
