@@ -211,6 +211,25 @@ def test_a_model_knows_a_picture_by_any_name(server, lam, s3):
     assert cached_of(server, asker.name)[0] == 3
 
 
+@pytest.mark.skipif(not ENGINE.exists(), reason="ONNX Runtime is not there")
+@pytest.mark.parametrize("cache, batching", [({}, {}), ({"TtlSeconds": 600}, {}), ({"TtlSeconds": 600}, {"MaxSize": 8}),
+                                             ({"MaxEntries": 3}, {"MaxSize": 8, "MaxDelayMs": 5})])
+def test_answers_are_the_same_with_and_without(server, lam, cache, batching):
+    asker = with_member(lam, "CreateFunction", "Batching", batching, lambda: deploy(
+        lam, cache, files={"model.yaml": "task: tensor\n", "model.onnx": (MODELS / "add.onnx").read_bytes()}))
+    asked = [[i * i % 13, i % 3] for i in range(200)]  # 39 different ones
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda pair: asker({"inputs": {"a": [pair[0]], "b": [pair[1]]}}), asked))
+    assert [answer["outputs"]["sum"]["data"] for answer, _ in answers] == [[a + b] for a, b in asked]
+    told = sum(tier == "cached" for _, tier in answers)
+    counted, _ = cached_of(server, asker.name)
+    stats = send_signed(server, "lambda", f"/v2/models/{asker.name}/stats").json["model_stats"][0]
+    assert told == counted == stats["inference_stats"]["cache_hit"]["count"]
+    assert stats["inference_count"] == 200 - told and stats["inference_stats"]["success"]["count"] == 200
+    different = len({tuple(pair) for pair in asked})
+    assert told == (200 - different if cache.get("TtlSeconds") else 0 if not cache else told)
+
+
 def test_an_answer_with_the_event_in_it_is_of_that_event(server, lam, s3):
     asker = deploy(lam, {"TtlSeconds": 600}, files={"model.yaml": "task: echo\n"})
     upload = subscribe(server, s3, asker)

@@ -154,6 +154,16 @@ def test_not_there_at_the_start(redis, make_asker):
     comes_back(asker, 1)
 
 
+def test_silent_at_the_start(redis, make_asker):
+    redis.signal(signal.SIGSTOP)  # the kernel takes the connection all the same
+    asker = make_asker(f"redis://127.0.0.1:{redis.port}")
+    all_right(asker)
+    wait_for(lambda: "it does not answer" in asker.server.log)
+    all_right(asker)
+    redis.signal(signal.SIGCONT)
+    comes_back(asker, 1)
+
+
 def test_hung(redis, make_asker):
     asker = make_asker(f"redis://127.0.0.1:{redis.port}")
     comes_back(asker, 1)
