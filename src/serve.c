@@ -21,6 +21,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/jail.h"
 #include "store/object.h"
+#include "worker/devices.h"
 #include "worker/runner_fleet.h"
 #include "runtime/runtime.h"
 #include "worker/spawn_config.h"
@@ -382,6 +383,7 @@ static void dispatch_up(struct server *s)
         .ctx = s,
     };
     s->templates = templates_new(s->api.loop, &templates);
+    s->api.devices = device_table_new(s->api.loop, runner);
     s->api.fleet = runner_fleet_new(s->api.loop, s->api.store, s->templates);
     CLEAN_MEM char *logs = mem_printf("%s/logs", s->settings.data);
     s->api.observe =
@@ -542,6 +544,7 @@ static void server_down(struct server *s)
     http_apis_stop(&s->api);
     schedules_free(s->api.schedules);
     lambda_stop(&s->api);
+    device_table_free(s->api.devices);
     dispatch_free(s->api.dispatch);
     if (s->api.cache) {
         s->api.cache->ops->close(s->api.cache, /* keep */ s->drained);

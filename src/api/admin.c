@@ -10,6 +10,7 @@
 #include "dispatch/dispatch.h"
 #include "format/hex.h"
 #include "format/uri.h"
+#include "worker/devices.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,9 +149,54 @@ static const struct http_handler *info(struct http_request *req, struct api *api
         0) {
         json_put(json, "walls", walls);
     }
+    json_t *devices = NULL;
+    struct str known = device_table_known(api->devices);
+    if (known.size && json_parse_object(known, &devices, &ignored) == 0) {
+        json_put(json, "devices", json_incref(json_object_get(devices, "devices")));
+        json_decref(devices);
+    }
     json_put(json, "functions", functions_json(api));
     reply_json(req, 200, json);
     return &answered;
+}
+
+// ── /rouse/devices: looked for when it is first asked for ──
+
+struct devices_call {
+    struct http_request *req;
+    struct device_ask ask;
+};
+
+static void devices_known(struct device_ask *ask, struct str json)
+{
+    struct devices_call *call = CONTAINER_OF(ask, struct devices_call, ask);
+    http_reply_header(call->req, "Content-Type", "application/json");
+    http_reply(call->req, 200, json);
+}
+
+static void devices_closed(struct http_request *req)
+{
+    struct devices_call *call = req->data;
+    device_table_cancel(&call->ask);
+    free(call);
+}
+
+static void devices_ask(struct http_request *req)
+{
+    struct devices_call *call = req->data;
+    const struct api *api = req->ctx;
+    device_table_ask(api->devices, &call->ask);
+}
+
+static const struct http_handler *devices(struct http_request *req)
+{
+    static const struct http_handler handler = {.on_end = devices_ask, .on_closed = devices_closed};
+    struct devices_call *call = NEW(struct devices_call);
+    call->req = req;
+    call->ask.on_known = devices_known;
+    list_init(&call->ask.link);
+    req->data = call;
+    return &handler;
 }
 
 // ── /rouse/code/SHA256.zip: what GetFunction's Code.Location names ──
@@ -197,6 +243,9 @@ static const struct http_handler *signed_route(struct http_request *req, struct 
     }
     if (str_eq(path, STR("info"))) {
         return info(req, api);
+    }
+    if (str_eq(path, STR("devices"))) {
+        return devices(req);
     }
     if (str_eq(path, STR("logs")) || str_starts(path, STR("logs/"))) {
         const struct http_handler *handler = NULL;

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 struct cache;
+struct device_table;
 struct dispatch;
 struct fleet;
 struct observe;
@@ -33,6 +34,7 @@ struct api {
     struct cache *cache; // of results; NULL: none
     struct dispatch *dispatch;
     struct fleet *fleet;
+    struct device_table *devices;
     struct observe *observe;
     struct schedules *schedules;
     const struct api_settings *settings;

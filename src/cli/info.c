@@ -158,6 +158,57 @@ static void print_table(const json_t *functions)
     }
 }
 
+// A row of the device table; `what` is the hardware, or why there is none.
+static void print_device(struct str name, struct str what, const char *more)
+{
+    printf("%-10.*s" STR_FMT "%s\n", (int)name.size, name.at, STR_ARG(what), more);
+}
+
+static void print_device_there(const json_t *device)
+{
+    struct str model = json_str(json_object_get(device, "model"));
+    int64_t cores = json_integer_value(json_object_get(device, "cores"));
+    uint64_t memory = (uint64_t)json_integer_value(json_object_get(device, "memoryBytes"));
+    CLEAN(buf_done) struct buf more = BUF_INIT(256);
+    if (cores) {
+        buf_printf(&more, ", %lld core%s", (long long)cores, cores == 1 ? "" : "s");
+    }
+    if (memory) {
+        buf_add_text(&more, ", ");
+        size_add_human(&more, memory);
+    }
+    print_device(json_str(json_object_get(device, "name")),
+                 model.size ? model : json_str(json_object_get(device, "provider")),
+                 buf_text(&more));
+}
+
+static int print_devices(const struct args *args, struct remote *remote, struct err *err)
+{
+    CLEAN_JSON json_t *info = NULL;
+    TRY(remote_lambda_call(remote, "GET", "/rouse/devices", NULL, &info, err));
+    if (args_has(args, "json")) {
+        cli_print_json(info);
+        return 0;
+    }
+    struct str wrong = json_str(json_object_get(info, "error"));
+    if (wrong.size) {
+        return err_set(err, ERR_UNAVAILABLE, STR_FMT, STR_ARG(wrong));
+    }
+    size_t i = 0;
+    json_t *one = NULL;
+    json_array_foreach(json_object_get(info, "devices"), i, one)
+    {
+        print_device_there(one);
+    }
+    json_array_foreach(json_object_get(info, "missing"), i, one)
+    {
+        struct str reason = json_str(json_object_get(one, "why"));
+        CLEAN_MEM char *why = mem_printf("none: " STR_FMT, STR_ARG(reason));
+        print_device(json_str(json_object_get(one, "device")), str_of(why), "");
+    }
+    return 0;
+}
+
 static int print_server(const struct args *args, struct remote *remote, struct err *err)
 {
     CLEAN_JSON json_t *info = NULL;
@@ -175,7 +226,7 @@ static int print_server(const struct args *args, struct remote *remote, struct e
             print_walls(value);
         } else if (strcmp(key, "store") == 0) {
             print_value("data", json_object_get(value, "dir"));
-        } else if (strcmp(key, "functions") != 0) {
+        } else if (strcmp(key, "functions") != 0 && strcmp(key, "devices") != 0) {
             print_value(key, value);
         }
     }
@@ -297,20 +348,32 @@ static int run(const struct args *args, struct err *err)
 {
     CLEAN(serverless_free_clean) struct serverless *service = NULL;
     CLEAN(remote_done) struct remote remote = {0};
-    if (!args_has(args, "server")) {
+    bool of_devices = args->rest_count > 0;
+    if (of_devices && strcmp(args->rest[0], "devices") != 0) {
+        return err_set(err, ERR_INVALID, "there is no \"%s\" to tell of: rouse info %s",
+                       args->rest[0], args->verb->usage);
+    }
+    if (!args_has(args, "server") && !of_devices) {
         TRY(project_find(args, &service, err));
     }
     TRY(remote_find(args, service ? service->region : NULL, &remote, err));
+    if (of_devices) {
+        return print_devices(args, &remote, err);
+    }
     return service ? print_project(args, service, &remote, err) : print_server(args, &remote, err);
 }
 
 const struct verb verb_info = {
     .name = "info",
-    .usage = "[--server] [options]",
+    .usage = "[devices] [--server] [options]",
+    .words = "devices",
+    .most = 1,
     .summary = "say what is deployed, or how the server is",
     .details = "In a folder with a serverless.yml: its functions as the server has them. "
                "Elsewhere, or with "
-               "--server: the\nserver's own account of itself.",
+               "--server: the\nserver's own account of itself. rouse info devices: what it has for "
+               "models to "
+               "compute on.",
     .options = options,
     .option_count = ARRAY_SIZE(options),
     .run = run,

@@ -34,6 +34,14 @@ struct engine {
     const struct engine_ops *ops;
 };
 
+#define ENGINE_PROVIDERS_MAX     24
+#define ENGINE_PROVIDER_NAME_MAX 64
+
+struct engine_providers { // what an engine can compute with, by its own names
+    char names[ENGINE_PROVIDERS_MAX][ENGINE_PROVIDER_NAME_MAX];
+    size_t count;
+};
+
 struct model {
     const struct engine_ops *ops;
     struct engine_value *inputs, *outputs;
@@ -59,6 +67,8 @@ struct engine_ops {
     int (*prepare)(struct engine *engine, const char *path, const char *to, struct err *err);
     // Writes `to`, a model of the same format. NULL: it cannot.
     int (*simplify)(struct engine *engine, const char *path, const char *to, struct err *err);
+    // Those that were built into its library, whether or not this machine has what they need.
+    int (*providers)(const struct engine *engine, struct engine_providers *ret, struct err *err);
 };
 
 // ERR_UNAVAILABLE when its library is not there; ERR_NOT_FOUND for an unknown name.

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runner/channel.h"
+#include "runner/devices.h"
 #include "runner/inspect.h"
 #include "runner/prepare.h"
 #include "runner/quantize_main.h"
@@ -34,6 +35,7 @@ static const char usage[] =
     "       rouse-runner quantize MODEL WORK [--method auto|dynamic|static] [--calibrate PATH]\n"
     "                    [--ranges minmax|percentile|entropy] [--keep-accuracy LOSS]\n"
     "                    [--weight-bits 7|8] [--yaml FILE] [--progress]\n"
+    "       rouse-runner devices                         what models can compute on here\n"
     "       rouse-runner --version\n";
 
 // The C library takes huge pages for its heap only when told so before it starts. They make forks
@@ -204,6 +206,9 @@ int runner_main(int argc, char **argv)
     }
     if (strcmp(verb, "quantize") == 0) {
         return run_quantize(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "devices") == 0 && argc == 2) {
+        return devices_main();
     }
     if (strcmp(verb, "--version") == 0) {
         return show_version();

@@ -173,8 +173,9 @@ static int child_spawn(struct preparer *p, const struct prepare_task *task, int 
                                               POSIX_SPAWN_SETPGROUP);
     const char *argv[6 + PREPARE_OPTIONS_MAX + 1] = {p->runner, "prepare",   task->package,
                                                      task->out, "--handler", task->handler};
-    for (size_t i = 0; i < PREPARE_OPTIONS_MAX && task->options[i]; i++) {
-        argv[6 + i] = task->options[i];
+    size_t count = task->package ? 6 : 1;
+    for (size_t i = 0; i <= PREPARE_OPTIONS_MAX; i++) {
+        argv[count + i] = i < PREPARE_OPTIONS_MAX ? task->options[i] : NULL;
     }
     int rc = posix_spawn(&p->pid, p->runner, &actions, &attributes, (char *const *)(uintptr_t)argv,
                          environ);
@@ -237,7 +238,7 @@ static void begin_due(struct timer *timer)
         task->err = (struct err){0};
         task->rc = child_start(p, task, &task->err);
         if (task->rc < 0) {
-            log_error("preparing %s: %s", task->package, task->err.text);
+            log_error("%s: %s", task->package ? task->package : task->options[0], task->err.text);
             task->preparer = NULL;
             task->on_done(task);
         } else {

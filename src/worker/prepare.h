@@ -16,8 +16,8 @@ struct preparer;
 // Caller-owned and zeroed but for the first fields; the texts stay until on_done or prepare_cancel.
 struct prepare_task {
     const char *package, *out, *handler; // folders, absolute; `out` is made, its parent exists
-    const char
-        *options[PREPARE_OPTIONS_MAX + 1];      // more of them, ended by NULL: "--quantize", "auto"
+    // More of them, ended by NULL: "--quantize", "auto". Without a package they are the whole command.
+    const char *options[PREPARE_OPTIONS_MAX + 1];
     void (*on_done)(struct prepare_task *task); // never from inside a call
     // Filled in before on_done:
     int rc;            // 0; ERR_INVALID: the model cannot be used; else: it could not be tried

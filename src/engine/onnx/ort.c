@@ -241,6 +241,19 @@ void ort_close(struct ort *ort)
     free(ort);
 }
 
+int ort_providers(const struct ort *ort, struct engine_providers *ret, struct err *err)
+{
+    char **names = NULL;
+    int count = 0;
+    ORT_TRY(ort->api.GetAvailableProviders(&names, &count));
+    ret->count = 0;
+    for (int i = 0; i < count && ret->count < ENGINE_PROVIDERS_MAX; i++) {
+        snprintf(ret->names[ret->count++], ENGINE_PROVIDER_NAME_MAX, "%s", names[i]);
+    }
+    ORT_TRY(ort->api.ReleaseAvailableProviders(names, count));
+    return 0;
+}
+
 // ---- the table ----
 
 static int start(const struct engine_options *options, struct engine **ret, struct err *err)
@@ -262,6 +275,11 @@ static const char *version(const struct engine *engine)
     return CONTAINER_OF(engine, struct ort, engine)->version;
 }
 
+static int providers(const struct engine *engine, struct engine_providers *ret, struct err *err)
+{
+    return ort_providers(CONTAINER_OF(engine, struct ort, engine), ret, err);
+}
+
 const struct engine_ops engine_onnx = {
     .name = "onnx",
     .start = start,
@@ -272,4 +290,5 @@ const struct engine_ops engine_onnx = {
     .run = ort_run,
     .prepare = ort_prepare,
     .simplify = ort_simplify,
+    .providers = providers,
 };

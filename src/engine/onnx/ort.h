@@ -22,6 +22,9 @@ void ort_close(struct ort *ort);
 MUST_CHECK int ort_check(const struct ort *ort, ort_rc rc, int code, const char *what,
                          struct err *err);
 
+// The execution providers that the library was built with.
+MUST_CHECK int ort_providers(const struct ort *ort, struct engine_providers *ret, struct err *err);
+
 // The options every session of ours has: one thread (or `threads`), no spinning, errors only.
 MUST_CHECK int ort_options(const struct ort *ort, int threads, struct ort_session_options **ret,
                            struct err *err);

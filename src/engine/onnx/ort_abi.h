@@ -91,6 +91,8 @@ typedef struct ort_status *ort_rc;
     X(ReleaseTypeInfo, 98, void, (struct ort_type_info *))                                         \
     X(ReleaseTensorTypeAndShapeInfo, 99, void, (struct ort_tensor_info *))                         \
     X(ReleaseSessionOptions, 100, void, (struct ort_session_options *))                            \
+    X(GetAvailableProviders, 125, ort_rc, (char ***names, int *count))                             \
+    X(ReleaseAvailableProviders, 126, ort_rc, (char **names, int count))                           \
     X(AddSessionConfigEntry, 130, ort_rc,                                                          \
       (struct ort_session_options *, const char *key, const char *value))                          \
     X(AddRunConfigEntry, 165, ort_rc,                                                              \
