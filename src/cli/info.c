@@ -36,6 +36,17 @@ static void names_add(struct buf *out, const json_t *names)
     }
 }
 
+static void print_cache(const json_t *cache)
+{
+    if (json_is_object(cache)) {
+        struct str kind = json_str(json_object_get(cache, "kind"));
+        struct str state = json_str(json_object_get(cache, "state"));
+        printf("%scache:%s " STR_FMT ", " STR_FMT ", %lld entries\n", terminal_on(DIM, false),
+               terminal_off(false), STR_ARG(kind), STR_ARG(state),
+               (long long)json_integer_value(json_object_get(cache, "entries")));
+    }
+}
+
 static void print_walls(const json_t *walls)
 {
     const json_t *missing = json_object_get(walls, "missing");
@@ -224,6 +235,8 @@ static int print_server(const struct args *args, struct remote *remote, struct e
     {
         if (strcmp(key, "walls") == 0) {
             print_walls(value);
+        } else if (strcmp(key, "cache") == 0) {
+            print_cache(value);
         } else if (strcmp(key, "store") == 0) {
             print_value("data", json_object_get(value, "dir"));
         } else if (strcmp(key, "functions") != 0 && strcmp(key, "devices") != 0) {
