@@ -125,13 +125,19 @@ static void call_fail(struct call *call, const struct err *err)
     call_end(call, grpc_status_of(err->code), err->text);
 }
 
-static void call_send(struct call *call, struct str message)
+// A message that is to be sent begins with room for its prefix.
+static void answer_init(struct buf *answer)
 {
-    char prefix[GRPC_PREFIX_SIZE];
-    grpc_prefix(prefix, (uint32_t)message.size);
+    static const char room[GRPC_PREFIX_SIZE];
+    buf_init(answer, ANSWER_MAX);
+    buf_add(answer, room, sizeof room);
+}
+
+static void call_send(struct call *call, struct buf *answer)
+{
+    grpc_prefix(answer->at, (uint32_t)(answer->size - GRPC_PREFIX_SIZE));
     call_begin(call);
-    http2_write(call->stream, str_n(prefix, sizeof prefix));
-    http2_write(call->stream, message);
+    http2_write_buf(call->stream, answer);
 }
 
 // ── inference ──
@@ -154,7 +160,7 @@ static void stream_go_on(struct call *call)
 {
     struct infer *infer;
     while (call->stream && (infer = LIST_FIRST(&call->infers, struct infer, link)) && !infer->job) {
-        call_send(call, buf_str(&infer->answer));
+        call_send(call, &infer->answer);
         http2_release(call->stream, infer->size);
         infer_free(infer);
     }
@@ -168,15 +174,16 @@ static void stream_go_on(struct call *call)
 static void stream_settled(struct infer *infer, const struct job *job)
 {
     struct err err = {0};
-    CLEAN(buf_done) struct buf whole = BUF_INIT(ANSWER_MAX);
+    struct buf whole;
+    answer_init(&whole);
     if (infer_answer(infer, job, &err) < 0) {
         grpc_infer_stream_error(err.text, str_of(infer->id), &whole);
     } else {
-        grpc_infer_stream_response(buf_str(&infer->answer), &whole);
+        struct str response = str_skip(buf_str(&infer->answer), GRPC_PREFIX_SIZE);
+        grpc_infer_stream_response(response, &whole);
     }
-    struct buf was = infer->answer;
+    buf_done(&infer->answer);
     infer->answer = whole;
-    whole = was;
     stream_go_on(infer->call);
 }
 
@@ -194,7 +201,7 @@ static void infer_settled(struct job *job)
     } else if (infer_answer(infer, job, &err) < 0) {
         call_fail(call, &err);
     } else {
-        call_send(call, buf_str(&infer->answer));
+        call_send(call, &infer->answer);
         call_end(call, GRPC_OK, "");
     }
 }
@@ -222,7 +229,7 @@ static void infer_begin(struct call *call, const Inference__ModelInferRequest *r
     infer->call = call;
     infer->size = size;
     infer->id = mem_dup(request->id);
-    buf_init(&infer->answer, ANSWER_MAX);
+    answer_init(&infer->answer);
     list_push_back(&call->infers, &infer->link);
     call->infer_count++;
     if (infer_start(infer, request, &err) == 0) {
@@ -240,8 +247,9 @@ static void infer_begin(struct call *call, const Inference__ModelInferRequest *r
 static int answer_document(struct call *call, struct err *err)
 {
     CLEAN_JSON json_t *json = NULL;
-    CLEAN(buf_done) struct buf message = BUF_INIT(ANSWER_MAX);
+    CLEAN(buf_done) struct buf message;
     struct model_ref ref = {0};
+    answer_init(&message);
     struct str name = proto_text(call->request, "name");
     name = name.size ? name : proto_text(call->request, "model_name");
     model_ref_set(&ref, name, proto_text(call->request, "version"));
@@ -253,7 +261,7 @@ static int answer_document(struct call *call, struct err *err)
     if (!buf_ok(&message)) {
         return err_set(err, ERR_LIMIT, "the answer is too large");
     }
-    call_send(call, buf_str(&message));
+    call_send(call, &message);
     call_end(call, GRPC_OK, "");
     return 0;
 }

@@ -152,7 +152,8 @@ static json_t *input_json(const input_t *input, size_t size)
     return json;
 }
 
-// The inputs, and their bytes one after the other. Where there are raw contents they are all raw.
+// The inputs, and the bytes of those that are typed one after the other. Where there are raw contents they
+// are all raw.
 static int add_inputs(const Inference__ModelInferRequest *r, json_t *inputs, struct buf *raw,
                       struct err *err)
 {
@@ -168,14 +169,22 @@ static int add_inputs(const Inference__ModelInferRequest *r, json_t *inputs, str
             return err_set(err, ERR_INVALID,
                            "input \"%s\": it has contents beside raw_input_contents", input->name);
         }
-        if (is_raw) {
-            buf_add_str(raw, str_n(r->raw_input_contents[i].data, r->raw_input_contents[i].len));
-        } else {
+        if (!is_raw) {
             TRY(add_contents(input, raw, err));
         }
-        json_array_append_new(inputs, input_json(input, raw->size - before));
+        size_t size = is_raw ? r->raw_input_contents[i].len : raw->size - before;
+        json_array_append_new(inputs, input_json(input, size));
     }
     return 0;
+}
+
+static size_t raw_size(const Inference__ModelInferRequest *r)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < r->n_raw_input_contents; i++) {
+        size += r->raw_input_contents[i].len;
+    }
+    return size;
 }
 
 static void add_outputs(const Inference__ModelInferRequest *r, json_t *json)
@@ -208,9 +217,13 @@ int grpc_infer_payload(const Inference__ModelInferRequest *r, struct buf *out, s
     add_outputs(r, json);
     json_write(json, &text);
     tensors_mark(mark, (uint32_t)text.size);
+    (void)buf_reserve(out, sizeof mark + text.size + raw_size(r) + raw.size);
     buf_add(out, mark, sizeof mark);
     buf_add_str(out, buf_str(&text));
     buf_add_str(out, buf_str(&raw));
+    for (size_t i = 0; i < r->n_raw_input_contents; i++) {
+        buf_add_str(out, str_n(r->raw_input_contents[i].data, r->raw_input_contents[i].len));
+    }
     bool fits = buf_ok(out) && buf_ok(&raw) && buf_ok(&text);
     return fits ? 0 : err_set(err, ERR_LIMIT, "the request is larger than %zu bytes", out->max);
 }
@@ -225,6 +238,7 @@ int grpc_infer_response(struct str json, struct str raw, const char *model, cons
     TRY(json_parse_object(json, &answer, err));
     json_put_str(answer, "model_name", str_of(model));
     json_put_str(answer, "model_version", str_of(version));
+    (void)buf_reserve(out, json.size + raw.size);
     proto_write(&inference__model_infer_response__descriptor, answer, out);
     const json_t *outputs = json_object_get(answer, "outputs");
     for (size_t i = 0; i < json_array_size(outputs); i++) {

@@ -2,6 +2,8 @@
 // gRPC's own few bytes around messages, and its few words about calls.
 #include "format/grpc.h"
 
+#define RESERVE_MAX ((size_t)1024 * 1024) // of a message that is announced
+
 enum grpc_status grpc_status_of(int code)
 {
     switch (code) {
@@ -66,6 +68,10 @@ int grpc_read(struct grpc_reader *reader, struct str *piece, struct err *err)
         if (rc != 1) {
             return rc;
         }
+    }
+    if (reader->message.size == 0) { // no more than what soon comes
+        (void)buf_reserve(&reader->message,
+                          reader->wanted < RESERVE_MAX ? reader->wanted : RESERVE_MAX);
     }
     struct str part = str_head(*piece, reader->wanted - reader->message.size);
     buf_add_str(&reader->message, part);

@@ -297,6 +297,22 @@ void http2_write(struct http2_stream *stream, struct str bytes)
     answer_go_on(s);
 }
 
+void http2_write_buf(struct http2_stream *stream, struct buf *bytes)
+{
+    struct stream *s = stream_of(stream);
+    CHECK(s->begun && !s->ended);
+    if (s->out.size) {
+        http2_write(stream, buf_str(bytes));
+        buf_done(bytes);
+        return;
+    }
+    buf_done(&s->out);
+    s->out = *bytes;
+    s->out.max = ANSWER_MAX;
+    *bytes = (struct buf){0};
+    answer_go_on(s);
+}
+
 size_t http2_waiting(const struct http2_stream *stream)
 {
     const struct stream *s = CONTAINER_OF(stream, const struct stream, pub);

@@ -49,7 +49,8 @@ void http2_begin(struct http2_stream *stream, int status, const struct http_head
                  size_t count);
 // Copied; sent as far as the client takes it.
 void http2_write(struct http2_stream *stream, struct str bytes);
-size_t http2_waiting(const struct http2_stream *stream); // written and not sent
+void http2_write_buf(struct http2_stream *stream, struct buf *bytes); // taken over, not copied
+size_t http2_waiting(const struct http2_stream *stream);              // written and not sent
 // With trailers. Nothing of the request is seen any more.
 void http2_end(struct http2_stream *stream, const struct http_header *trailers, size_t count);
 // Instead of http2_begin, http2_write and http2_end: headers only.

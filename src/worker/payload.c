@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "format/json.h"
+#include "format/tensors.h"
 #include "format/uri.h"
 #include "store/object.h"
 
@@ -89,8 +90,8 @@ static int object_resolve(struct wire_message *m, struct payload_fds *opened, st
 // An S3 event has "Records" near its start; whatever else says so is parsed in vain, not wrongly.
 json_t *payload_s3_records(struct str payload, json_t **ret_event)
 {
-    if (str_find_str(payload, STR("\"Records\"")) < 0 || str_find_str(payload, STR("\"s3\"")) < 0 ||
-        json_parse(payload, ret_event, NULL) < 0) {
+    if (tensors_is(payload) || str_find_str(payload, STR("\"Records\"")) < 0 ||
+        str_find_str(payload, STR("\"s3\"")) < 0 || json_parse(payload, ret_event, NULL) < 0) {
         return NULL;
     }
     json_t *records = json_object_get(*ret_event, "Records");

@@ -5,6 +5,7 @@ good will does."""
 import concurrent.futures
 import json
 import queue
+import subprocess
 import threading
 
 import numpy as np
@@ -308,3 +309,18 @@ def test_http1_goes_on_beside_it(server, headers, models, stub):
         test_many_at_once(stub, headers, models)
         stop.set()
         beside.result()
+
+
+def test_what_is_no_grpc(server):
+    if "HTTP2" not in subprocess.run(["curl", "--version"], capture_output=True, text=True).stdout:
+        pytest.skip("curl speaks no HTTP/2")
+
+    def curl(path, *more):
+        return subprocess.run(
+            ["curl", "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}",
+             "--max-time", str(PATIENCE_S), *more, server.url + path], capture_output=True, text=True)
+    assert curl("/inference.GRPCInferenceService/ServerLive", "-d", "x").stdout == "415"
+    assert curl("/inference.GRPCInferenceService/ServerLive", "-d", "x", "-H",
+                "content-type: application/grpc+json").stdout == "415"
+    other = curl("/healthz")  # HTTP_1_1_REQUIRED: some versions then use that by themselves
+    assert other.returncode != 0 or other.stdout == "200"
