@@ -177,6 +177,27 @@ int query_run(struct query *q, struct err *err)
     return rc;
 }
 
+int db_run(struct db *db, const char *sql, const struct str *texts, int count, struct err *err)
+{
+    struct query *q = NULL;
+    TRY(db_query(db, sql, &q, err));
+    for (int i = 0; i < count; i++) {
+        query_bind_str(q, i + 1, texts[i]);
+    }
+    TRY(query_run(q, err));
+    return db_changes(db);
+}
+
+int db_number(struct db *db, const char *sql, int64_t *ret, struct err *err)
+{
+    struct query *q = NULL;
+    TRY(db_query(db, sql, &q, err));
+    int rc = query_step(q, err);
+    *ret = rc == 1 ? query_i64(q, 0) : 0;
+    query_end(q);
+    return rc < 0 ? rc : 0;
+}
+
 // The pointer must be asked for before the size: the conversion may change it.
 struct str query_str(struct query *q, int column)
 {

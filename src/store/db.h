@@ -37,7 +37,12 @@ void query_bind_i64(struct query *q, int i, int64_t value);
 void query_bind_real(struct query *q, int i, double value);
 MUST_CHECK int query_step(struct query *q, struct err *err);
 MUST_CHECK int query_run(struct query *q, struct err *err); // step to the end, then query_end
-struct str query_str(struct query *q, int column);          // text or blob; at == NULL for NULL
+// A statement whose parameters are texts, run to its end. How many rows it has changed.
+MUST_CHECK int db_run(struct db *db, const char *sql, const struct str *texts, int count,
+                      struct err *err);
+// The number in the first row of a query without parameters; 0 when there is none.
+MUST_CHECK int db_number(struct db *db, const char *sql, int64_t *ret, struct err *err);
+struct str query_str(struct query *q, int column); // text or blob; at == NULL for NULL
 int64_t query_i64(struct query *q, int column);
 uint64_t query_u64(struct query *q, int column);
 double query_real(struct query *q, int column);

@@ -174,32 +174,20 @@ int function_invoke_put(struct db *db, const struct function_invoke *config, str
     return query_run(q, err);
 }
 
-static int delete_two(struct db *db, const char *sql, struct str name, struct str other,
-                      struct err *err)
-{
-    struct query *q = NULL;
-    TRY(db_query(db, sql, &q, err));
-    query_bind_str(q, 1, name);
-    query_bind_str(q, 2, other);
-    return query_run(q, err);
-}
-
 int function_qualifier_forget(struct db *db, struct str name, struct str qualifier, struct err *err)
 {
     TRY(function_invoke_delete(db, name, qualifier, err));
     TRY(provisioned_delete(db, name, qualifier, err));
-    TRY(delete_two(db, "DELETE FROM function_url WHERE function = ? AND qualifier = ?", name,
-                   qualifier, err));
-    TRY(delete_two(db, "DELETE FROM job WHERE function = ? || ':' || ?", name, qualifier, err));
-    return db_changes(db);
+    const struct str key[] = {name, qualifier};
+    TRY(db_run(db, "DELETE FROM function_url WHERE function = ? AND qualifier = ?", key, 2, err));
+    return db_run(db, "DELETE FROM job WHERE function = ? || ':' || ?", key, 2, err);
 }
 
 int function_version_delete(struct db *db, struct str name, struct str version, struct err *err)
 {
-    TRY(delete_two(db, "DELETE FROM function_library WHERE name = ? AND version = ?", name, version,
-                   err));
-    TRY(delete_two(db, "DELETE FROM function_version WHERE name = ? AND version = ?", name, version,
-                   err));
+    const struct str key[] = {name, version};
+    TRY(db_run(db, "DELETE FROM function_library WHERE name = ? AND version = ?", key, 2, err));
+    TRY(db_run(db, "DELETE FROM function_version WHERE name = ? AND version = ?", key, 2, err));
     return function_qualifier_forget(db, name, version, err);
 }
 
@@ -221,8 +209,9 @@ int function_known(struct db *db, struct str key, struct err *err)
 
 int function_invoke_delete(struct db *db, struct str name, struct str qualifier, struct err *err)
 {
-    return delete_two(db, "DELETE FROM function_invoke WHERE name = ? AND qualifier = ?", name,
-                      qualifier, err);
+    const struct str key[] = {name, qualifier};
+    TRY(db_run(db, "DELETE FROM function_invoke WHERE name = ? AND qualifier = ?", key, 2, err));
+    return 0;
 }
 
 int function_delete(struct db *db, struct str name, struct err *err)

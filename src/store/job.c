@@ -59,11 +59,7 @@ int job_row_retry(struct db *db, int64_t id, int64_t attempt, int64_t due_ms, st
 
 int job_row_delete_function(struct db *db, struct str function, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "DELETE FROM job WHERE function = ?", &q, err));
-    query_bind_str(q, 1, function);
-    TRY(query_run(q, err));
-    return db_changes(db);
+    return db_run(db, "DELETE FROM job WHERE function = ?", &function, 1, err);
 }
 
 static struct job_row row_read(struct query *q)
@@ -133,12 +129,8 @@ int job_row_each_function(struct db *db, void (*each)(void *ctx, struct str func
 
 int job_row_count(struct db *db, uint64_t *ret, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "SELECT COUNT(*) FROM job", &q, err));
-    int rc = query_step(q, err);
-    if (rc == 1) {
-        *ret = query_u64(q, 0);
-    }
-    query_end(q);
-    return rc < 0 ? rc : 0;
+    int64_t count = 0;
+    TRY(db_number(db, "SELECT COUNT(*) FROM job", &count, err));
+    *ret = (uint64_t)count;
+    return 0;
 }

@@ -147,16 +147,9 @@ int rule_hears_bucket(struct db *db, struct str bucket, struct err *err)
 
 int rule_delete(struct db *db, struct str bus, struct str name, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "DELETE FROM rule_target WHERE bus = ? AND rule = ?", &q, err));
-    query_bind_str(q, 1, bus);
-    query_bind_str(q, 2, name);
-    TRY(query_run(q, err));
-    TRY(db_query(db, "DELETE FROM rule WHERE bus = ? AND name = ?", &q, err));
-    query_bind_str(q, 1, bus);
-    query_bind_str(q, 2, name);
-    TRY(query_run(q, err));
-    return db_changes(db) > 0;
+    const struct str key[] = {bus, name};
+    TRY(db_run(db, "DELETE FROM rule_target WHERE bus = ? AND rule = ?", key, 2, err));
+    return db_run(db, "DELETE FROM rule WHERE bus = ? AND name = ?", key, 2, err);
 }
 
 // ── what is due ──
@@ -185,12 +178,7 @@ int rule_due_set(struct db *db, struct str bus, struct str name, int64_t due_ms,
 
 int rule_due_next(struct db *db, int64_t *ret_ms, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "SELECT MIN(due_ms) FROM rule WHERE due_ms > 0", &q, err));
-    int rc = query_step(q, err);
-    *ret_ms = rc == 1 ? query_i64(q, 0) : 0;
-    query_end(q);
-    return rc < 0 ? rc : 0;
+    return db_number(db, "SELECT MIN(due_ms) FROM rule WHERE due_ms > 0", ret_ms, err);
 }
 
 // ── targets ──
@@ -199,27 +187,18 @@ int rule_due_next(struct db *db, int64_t *ret_ms, struct err *err)
 
 int rule_target_put(struct db *db, const struct rule_target *target, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "INSERT OR REPLACE INTO rule_target(" TARGET_COLUMNS ") VALUES(?, ?, ?, ?, ?)",
-                 &q, err));
-    query_bind_str(q, 1, target->bus);
-    query_bind_str(q, 2, target->rule);
-    query_bind_str(q, 3, target->id);
-    query_bind_str(q, 4, target->arn);
-    query_bind_str(q, 5, target->document);
-    return query_run(q, err);
+    const struct str texts[] = {target->bus, target->rule, target->id, target->arn,
+                                target->document};
+    TRY(db_run(db, "INSERT OR REPLACE INTO rule_target(" TARGET_COLUMNS ") VALUES(?, ?, ?, ?, ?)",
+               texts, 5, err));
+    return 0;
 }
 
 int rule_target_delete(struct db *db, struct str bus, struct str rule, struct str id,
                        struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "DELETE FROM rule_target WHERE bus = ? AND rule = ? AND id = ?", &q, err));
-    query_bind_str(q, 1, bus);
-    query_bind_str(q, 2, rule);
-    query_bind_str(q, 3, id);
-    TRY(query_run(q, err));
-    return db_changes(db) > 0;
+    const struct str key[] = {bus, rule, id};
+    return db_run(db, "DELETE FROM rule_target WHERE bus = ? AND rule = ? AND id = ?", key, 3, err);
 }
 
 static int target_all(struct query *q, int (*each)(void *ctx, const struct rule_target *target),
@@ -295,18 +274,9 @@ int event_bus_put(struct db *db, const struct event_bus *bus, struct err *err)
 
 int event_bus_delete(struct db *db, struct str name, struct err *err)
 {
-    static const char *const statements[] = {
-        "DELETE FROM rule_target WHERE bus = ?",
-        "DELETE FROM rule WHERE bus = ?",
-        "DELETE FROM event_bus WHERE name = ?",
-    };
-    for (size_t i = 0; i < 3; i++) {
-        struct query *q = NULL;
-        TRY(db_query(db, statements[i], &q, err));
-        query_bind_str(q, 1, name);
-        TRY(query_run(q, err));
-    }
-    return db_changes(db) > 0;
+    TRY(db_run(db, "DELETE FROM rule_target WHERE bus = ?", &name, 1, err));
+    TRY(db_run(db, "DELETE FROM rule WHERE bus = ?", &name, 1, err));
+    return db_run(db, "DELETE FROM event_bus WHERE name = ?", &name, 1, err);
 }
 
 int event_bus_each(struct db *db, struct str prefix, struct str after,

@@ -109,12 +109,8 @@ int schedule_each(struct db *db, const struct schedule_filter *filter,
 
 int schedule_delete(struct db *db, struct str group, struct str name, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "DELETE FROM schedule WHERE grp = ? AND name = ?", &q, err));
-    query_bind_str(q, 1, group);
-    query_bind_str(q, 2, name);
-    TRY(query_run(q, err));
-    return db_changes(db) > 0;
+    const struct str key[] = {group, name};
+    return db_run(db, "DELETE FROM schedule WHERE grp = ? AND name = ?", key, 2, err);
 }
 
 // ── what is due ──
@@ -147,12 +143,7 @@ int schedule_due_set(struct db *db, struct str group, struct str name, int64_t i
 
 int schedule_due_next(struct db *db, int64_t *ret_ms, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "SELECT MIN(due_ms) FROM schedule WHERE due_ms > 0", &q, err));
-    int rc = query_step(q, err);
-    *ret_ms = rc == 1 ? query_i64(q, 0) : 0;
-    query_end(q);
-    return rc < 0 ? rc : 0;
+    return db_number(db, "SELECT MIN(due_ms) FROM schedule WHERE due_ms > 0", ret_ms, err);
 }
 
 // ── groups ──
@@ -173,14 +164,8 @@ int schedule_group_put(struct db *db, const struct schedule_group *group, struct
 
 int schedule_group_delete(struct db *db, struct str name, struct err *err)
 {
-    struct query *q = NULL;
-    TRY(db_query(db, "DELETE FROM schedule WHERE grp = ?", &q, err));
-    query_bind_str(q, 1, name);
-    TRY(query_run(q, err));
-    TRY(db_query(db, "DELETE FROM schedule_group WHERE name = ?", &q, err));
-    query_bind_str(q, 1, name);
-    TRY(query_run(q, err));
-    return db_changes(db) > 0;
+    TRY(db_run(db, "DELETE FROM schedule WHERE grp = ?", &name, 1, err));
+    return db_run(db, "DELETE FROM schedule_group WHERE name = ?", &name, 1, err);
 }
 
 int schedule_group_each(struct db *db, struct str prefix, struct str after,
