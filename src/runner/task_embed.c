@@ -39,14 +39,6 @@ static int setup(struct package *package, struct err *err)
     return choose_output(embed, package->model, err);
 }
 
-static void done(struct package *package)
-{
-    struct embed *embed = package->state;
-    text_model_done(&embed->text);
-    free(embed);
-    package->state = NULL;
-}
-
 static void pool(int pooling, const struct text_one *one, const struct tensor *output, size_t size,
                  float *vector)
 {
@@ -115,22 +107,15 @@ static int read(struct package *package, const struct text_model *text, struct t
 
 static void run(struct package *package, struct item *items, size_t count)
 {
-    struct embed *embed = package->state;
-    text_run(package, &embed->text, items, count, "embedding", read);
-}
-
-static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
-{
-    struct embed *embed = package->state;
-    return text_inputs(package, &embed->text, item, ret);
+    text_run(package, items, count, "embedding", read);
 }
 
 const struct task_ops task_embed = {
     .name = "embedding",
     .needs_model = true,
     .setup = setup,
-    .done = done,
+    .done = text_drop,
     .run = run,
     .warm = task_warm_zeros,
-    .inputs = make_inputs,
+    .inputs = text_inputs,
 };

@@ -21,13 +21,6 @@ static int setup(struct package *package, struct err *err)
     return vision_check_labels(&package->spec, guess_classes(&package->model->outputs[0]), err);
 }
 
-static void done(struct package *package)
-{
-    text_model_done(package->state);
-    free(package->state);
-    package->state = NULL;
-}
-
 static void to_scores(int how, float *scores, size_t count)
 {
     float most = scores[0];
@@ -98,12 +91,7 @@ static int read(struct package *package, const struct text_model *text, struct t
 
 static void run(struct package *package, struct item *items, size_t count)
 {
-    text_run(package, package->state, items, count, NULL, read);
-}
-
-static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
-{
-    return text_inputs(package, package->state, item, ret);
+    text_run(package, items, count, NULL, read);
 }
 
 static double agreement(struct package *package, const struct tensor *inputs,
@@ -120,9 +108,9 @@ const struct task_ops task_text = {
     .name = "text-classification",
     .needs_model = true,
     .setup = setup,
-    .done = done,
+    .done = text_drop,
     .run = run,
     .warm = task_warm_zeros,
-    .inputs = make_inputs,
+    .inputs = text_inputs,
     .agreement = agreement,
 };

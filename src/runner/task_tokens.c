@@ -37,13 +37,6 @@ static int setup(struct package *package, struct err *err)
                : 0;
 }
 
-static void done(struct package *package)
-{
-    text_model_done(package->state);
-    free(package->state);
-    package->state = NULL;
-}
-
 // The likeliest class of a token, and how likely.
 static size_t best_of(float *scores, size_t count, double *ret_score)
 {
@@ -138,12 +131,7 @@ static int read(struct package *package, const struct text_model *text, struct t
 
 static void run(struct package *package, struct item *items, size_t count)
 {
-    text_run(package, package->state, items, count, NULL, read);
-}
-
-static int make_inputs(struct package *package, struct item *item, struct tensor *ret)
-{
-    return text_inputs(package, package->state, item, ret);
+    text_run(package, items, count, NULL, read);
 }
 
 // The share of tokens that are of the same class.
@@ -171,9 +159,9 @@ const struct task_ops task_tokens = {
     .name = "token-classification",
     .needs_model = true,
     .setup = setup,
-    .done = done,
+    .done = text_drop,
     .run = run,
     .warm = task_warm_zeros,
-    .inputs = make_inputs,
+    .inputs = text_inputs,
     .agreement = agreement,
 };

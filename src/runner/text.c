@@ -64,10 +64,12 @@ int text_setup(struct text_model *text, struct package *package, struct err *err
     return check_length(text, &package->spec, files_max, err);
 }
 
-void text_model_done(struct text_model *text)
+void text_drop(struct package *package)
 {
+    struct text_model *text = package->state;
     tokenizer_free(text->tokenizer);
-    text->tokenizer = NULL;
+    free(text);
+    package->state = NULL;
 }
 
 // ---- requests ----
@@ -375,9 +377,10 @@ static void answer(const struct package *package, const struct text_request *req
     }
 }
 
-void text_run(struct package *package, struct text_model *text, struct item *items, size_t count,
-              const char *name, text_read *read)
+void text_run(struct package *package, struct item *items, size_t count, const char *name,
+              text_read *read)
 {
+    struct text_model *text = package->state;
     struct texts texts = {0};
     struct run run = {package, text, read};
     CLEAN_MEM struct text_request *requests = mem_alloc((count + 1) * sizeof(*requests));
@@ -407,9 +410,9 @@ void text_run(struct package *package, struct text_model *text, struct item *ite
     texts_done(&texts);
 }
 
-int text_inputs(struct package *package, struct text_model *text, struct item *item,
-                struct tensor *ret)
+int text_inputs(struct package *package, struct item *item, struct tensor *ret)
 {
+    struct text_model *text = package->state;
     CLEAN(texts_done) struct texts texts = {0};
     struct text_request request = {.item = item};
     int rc = read_request(text, &texts, &request, false, &item->err);

@@ -36,18 +36,19 @@ struct text_one {
     struct err err;
 };
 
+// package->state of these tasks is a struct text_model, or begins with one, from the heap.
+
 // Finds and reads the tokenizer, and checks the graph's inputs. ERR_INVALID.
 MUST_CHECK int text_setup(struct text_model *text, struct package *package, struct err *err);
-void text_model_done(struct text_model *text);
+void text_drop(struct package *package); // the task's `done`
 
 // What became of one text: appends its JSON to one->result. The first dimension of every output is 1.
 typedef int text_read(struct package *package, const struct text_model *text, struct text_one *one,
                       const struct tensor *outputs, struct err *err);
 
 // Answers every item. `name`: of a result among others, "embedding"; NULL: it stands by itself.
-void text_run(struct package *package, struct text_model *text, struct item *items, size_t count,
-              const char *name, text_read *read);
+void text_run(struct package *package, struct item *items, size_t count, const char *name,
+              text_read *read);
 
-// The first of the item's texts as inputs: see the task's `inputs`.
-MUST_CHECK int text_inputs(struct package *package, struct text_model *text, struct item *item,
-                           struct tensor *ret);
+// The first of the item's texts: the task's `inputs`.
+MUST_CHECK int text_inputs(struct package *package, struct item *item, struct tensor *ret);
