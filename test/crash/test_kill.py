@@ -98,14 +98,17 @@ def kill_one(server, chance, seen):
     return "server"
 
 
-def blobs_on_disk(data):
-    return {path.name for path in (data / "blobs").rglob("*") if path.is_file()}
-
-
-def blobs_in_database(db):
-    rows = db.execute("SELECT blob FROM object WHERE blob IS NOT NULL AND blob != ''"
-                      " UNION SELECT blob FROM upload_part")
-    return {row[0] for row in rows}
+def check_all_is_left_well(server, seen):
+    """The server ends; its database is sound, and no file or process is left of what it has no use for."""
+    seen.update(processes.below(server.process.pid))
+    assert server.stop() == 0
+    with sqlite3.connect(server.data / "rouse.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        rows = db.execute("SELECT blob FROM object WHERE blob IS NOT NULL AND blob != ''"
+                          " UNION SELECT blob FROM upload_part")
+        on_disk = {path.name for path in (server.data / "blobs").rglob("*") if path.is_file()}
+        assert on_disk == {row[0] for row in rows}
+    assert processes.all_gone(seen, PATIENCE_S), "processes are left behind"
 
 
 def check_objects(server, uploaders):
@@ -157,12 +160,7 @@ def test_kills(make_server, record_property):
     server.kill()
     server.start()  # sweeps
     assert check_objects(server, uploaders) == objects
-    seen.update(processes.below(server.process.pid))
-    assert server.stop() == 0
-    with sqlite3.connect(server.data / "rouse.db") as db:
-        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert blobs_on_disk(server.data) == blobs_in_database(db)
-    assert processes.all_gone(seen, PATIENCE_S), "processes are left behind"
+    check_all_is_left_well(server, seen)
     failures = sum(records.by_object[one][-1][0] == "failed" for one in wanted)
     twice = sum(len(records.by_object[one]) > 1 for one in wanted)
     text = (f"{KILLS} kills ({killed['server']} of the server), {len(wanted)} uploads acknowledged,"

@@ -19,7 +19,7 @@ import time
 import processes
 from conftest import PATIENCE_S, ROOT, zip_of
 from support import ROLE, destinations, function_make, invoke_path, keys, wait_until
-from test_kill import blobs_in_database, blobs_on_disk, kill_one
+from test_kill import check_all_is_left_well, kill_one
 
 KILLS = int(os.environ.get("ROUSE_KILLS", "8"))
 SEED = int(os.environ.get("ROUSE_KILL_SEED", str(int(time.time()))))
@@ -231,13 +231,9 @@ def test_every_accepted_event_is_handled(make_server, record_property):
     assert wait_until(lambda: rows_left(server) == 0, PATIENCE_S, 0.2), server.log[-2000:]
     counts = ends(server, accepted)
     seen.update(processes.below(server.process.pid))
-    assert server.stop() == 0
+    server.kill()
     server.start()  # sweeps
-    assert server.stop() == 0
-    with sqlite3.connect(server.data / "rouse.db") as db:
-        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert blobs_on_disk(server.data) == blobs_in_database(db)
-    assert processes.all_gone(seen, PATIENCE_S), "processes are left behind"
+    check_all_is_left_well(server, seen)
     text = (f"{KILLS} kills ({killed['server']} of the server), {len(accepted)} events accepted,"
             f" {sum(one.refused for one in senders)} not; of functions {', '.join(names)}"
             f" {counts['ok']} succeeded, {counts['failed']} failed as they should,"
