@@ -6,6 +6,7 @@ import io
 import pathlib
 import uuid
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
@@ -19,6 +20,17 @@ needs_engine = pytest.mark.skipif(not ENGINE.exists(), reason="ONNX Runtime is n
 def identity(kind, shape):
     value = [helper.make_tensor_value_info(name, kind, shape) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
+    return helper.make_model(graph, ir_version=8,
+                             opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
+def sum_and_difference():
+    """As the model "simple" of Triton's examples."""
+    values = [helper.make_tensor_value_info(name, TensorProto.INT32, ["n", 16])
+              for name in ("INPUT0", "INPUT1", "OUTPUT0", "OUTPUT1")]
+    nodes = [helper.make_node(op, ["INPUT0", "INPUT1"], [out])
+             for op, out in (("Add", "OUTPUT0"), ("Sub", "OUTPUT1"))]
+    graph = helper.make_graph(nodes, "g", values[:2], values[2:])
     return helper.make_model(graph, ir_version=8,
                              opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
 
@@ -41,6 +53,7 @@ def models(server):
         "numbers": model_create(client, "numbers", identity(TensorProto.FLOAT, ["n", 4])),
         "picture": model_create(client, "picture", identity(TensorProto.FLOAT, [1, 3, 32, 32])),
         "texts": model_create(client, "texts", identity(TensorProto.STRING, ["n"])),
+        "simple": model_create(client, "simple", sum_and_difference()),
         "photo": model_create(client, "photo", brightness, "image-classification"),
     }
     for name in made.values():
@@ -60,3 +73,14 @@ def png_of(colour):
 def key(server):
     digest = hmac.new(server.secret_key.encode(), b"rouse: run models", "sha256").hexdigest()
     return {"Authorization": f"Bearer rouse-{digest[:40]}"}
+
+
+def ask_simple(module, client, model, headers, outputs=("OUTPUT0", "OUTPUT1"), **more):
+    """As Triton's examples do: what they were given, and the result."""
+    given = [np.arange(16, dtype=np.int32).reshape(1, 16), np.ones((1, 16), np.int32)]
+    inputs = []
+    for i, data in enumerate(given):
+        inputs.append(module.InferInput(f"INPUT{i}", [1, 16], "INT32"))
+        inputs[i].set_data_from_numpy(data)
+    wanted = [module.InferRequestedOutput(name) for name in outputs]
+    return *given, client.infer(model, inputs, outputs=wanted, headers=dict(headers), **more)

@@ -7,11 +7,12 @@ import json
 import queue
 import subprocess
 import threading
+import time
 
 import numpy as np
 import pytest
 
-from inference_support import key, models, needs_engine, png_of  # noqa: F401
+from inference_support import ask_simple, key, models, needs_engine, png_of  # noqa: F401
 
 grpc = pytest.importorskip("grpc")
 tritonclient = pytest.importorskip("tritonclient.grpc")
@@ -81,6 +82,16 @@ def test_infer(triton, headers, models):
     texts = np.array(["a", "grüße", ""], dtype=object)
     got = infer(triton, headers, models["texts"], texts).as_numpy("y")
     assert [t.decode() for t in got] == list(texts)
+
+
+def test_several_inputs_and_outputs(triton, headers, models):
+    name = models["simple"]
+    a, b, got = ask_simple(tritonclient, triton, name, headers, sequence_id=1, sequence_start=True, priority=1)
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT0"), a + b)
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT1"), a - b)
+    a, b, got = ask_simple(tritonclient, triton, name, headers, outputs=["OUTPUT1"])
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT1"), a - b)
+    assert got.as_numpy("OUTPUT0") is None
 
 
 def test_a_large_tensor(triton, headers, models):
@@ -311,6 +322,16 @@ def test_http1_goes_on_beside_it(server, headers, models, stub):
         beside.result()
 
 
+def test_keep_alive(address, headers, models):
+    options = tritonclient.KeepAliveOptions(keepalive_time_ms=50, keepalive_timeout_ms=20000,
+                                            keepalive_permit_without_calls=True,
+                                            http2_max_pings_without_data=0)
+    with tritonclient.InferenceServerClient(address, keepalive_options=options) as client:
+        for _ in range(3):
+            infer(client, headers, models["numbers"], np.zeros((1, 4), "f4"))
+            time.sleep(0.12)  # pings come meanwhile
+
+
 def test_what_is_no_grpc(server):
     if "HTTP2" not in subprocess.run(["curl", "--version"], capture_output=True, text=True).stdout:
         pytest.skip("curl speaks no HTTP/2")
@@ -319,8 +340,8 @@ def test_what_is_no_grpc(server):
         return subprocess.run(
             ["curl", "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}",
              "--max-time", str(PATIENCE_S), *more, server.url + path], capture_output=True, text=True)
-    assert curl("/inference.GRPCInferenceService/ServerLive", "-d", "x").stdout == "415"
-    assert curl("/inference.GRPCInferenceService/ServerLive", "-d", "x", "-H",
-                "content-type: application/grpc+json").stdout == "415"
+    live = "/inference.GRPCInferenceService/ServerLive"
+    assert curl(live).stdout == "415"
+    assert curl(live, "-X", "POST", "-H", "content-type: application/grpc+json").stdout == "415"
     other = curl("/healthz")  # HTTP_1_1_REQUIRED: some versions then use that by themselves
     assert other.returncode != 0 or other.stdout == "200"

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import PATIENCE_S
 from http_support import make_role, send_signed
-from inference_support import key, models, needs_engine, png_of  # noqa: F401
+from inference_support import ask_simple, key, models, needs_engine, png_of  # noqa: F401
 
 tritonclient = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402
@@ -52,6 +52,16 @@ def test_infer(triton, key, models, binary_in, binary_out):
     texts = np.array(["a", "grüße", ""], dtype=object)
     got = infer(triton, key, models["texts"], texts, binary_in, binary_out).as_numpy("y")
     assert [t.decode() if isinstance(t, bytes) else t for t in got] == list(texts)
+
+
+def test_several_inputs_and_outputs(triton, key, models):
+    name = models["simple"]
+    a, b, got = ask_simple(tritonclient, triton, name, key, sequence_id=1, sequence_start=True, priority=1)
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT0"), a + b)
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT1"), a - b)
+    a, b, got = ask_simple(tritonclient, triton, name, key, outputs=["OUTPUT1"])
+    np.testing.assert_array_equal(got.as_numpy("OUTPUT1"), a - b)
+    assert got.as_numpy("OUTPUT0") is None
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -136,21 +146,24 @@ def test_load_and_unload(triton, key, models):
 
 
 def below(pid):
-    """A process and all that it has started."""
+    """A process and all that it has started; what ends meanwhile is not there."""
     pids = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            pids += below(int(child))
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in children.read_text().split():
+                pids += below(int(child))
+        except OSError:
+            pass
     return pids
 
 
 def memory_below(pid):
-    """Proportional, in KiB; what ends meanwhile counts as gone."""
+    """KiB that are theirs: what they share is counted once, files that others map too are not."""
     total = 0
     for one in below(pid)[1:]:
         try:
             lines = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
         except OSError:
             pass
     return total
