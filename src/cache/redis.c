@@ -133,7 +133,7 @@ static void away(void *ctx, const char *reason)
     struct redis *r = ctx;
     int64_t delay_us = BACKOFF_US << (r->failures < 7 ? r->failures : 7);
     bool was_up = r->state == UP;
-    redis_link_free(MOVE(r->link));
+    struct redis_link *link = MOVE(r->link); // the reason is in there
     timer_stop(r->loop, &r->connect_due);
     r->state = AWAY;
     r->late = 0;
@@ -148,6 +148,7 @@ static void away(void *ctx, const char *reason)
         log_debug("the result cache at %s:%d: %s", r->url.host, r->url.port, reason);
     }
     asks_end(r);
+    redis_link_free(link);
 }
 
 static void up(struct redis *r)
