@@ -16,7 +16,8 @@ from rig import BUILD, HERE, ROUNDS, Row, Skip, say, scratch
 
 # What takes minutes by itself is asked for by name, or with "all": together the others take less than ten.
 SLOW = ("batch", "torch", "quant")
-ROWS = ("echo", "cache", "throughput", "start", "upload", "objects", "decode", "memory", "python", "node", "server")
+ROWS = ("echo", "cache", "throughput", "start", "upload", "objects", "decode", "memory", "python", "node", "server",
+        "placement")
 HEAD = ("measure", "Rouse", "reference in the same run", "ratio", "least–most", "aim", "met")
 README = HERE.parent / "README.md"
 MARKS = ("<!-- bench -->", "<!-- /bench -->")
