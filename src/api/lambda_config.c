@@ -26,6 +26,7 @@ static const char *const kept[] = {
     "Cache", // ours: {"TtlSeconds", "MaxEntries", "MaxBytes", "Vary": [names of headers, JSON pointers]}
     "Batching", // ours: {"MaxSize": 1…64, "MaxDelayMs": 0…10000} of a model function
     "Quantize", // ours: {"Method": auto|dynamic|static, "Calibrate": folder, "KeepAccuracy": 0…1}
+    "Device",   // ours: "cpu"; "auto", which is the default, is not shown
     "Network",  // ours: "open" is the host's; "closed", which is the default, is not shown
 };
 
@@ -267,6 +268,29 @@ static int read_network(const json_t *input, struct err *err)
     return 0;
 }
 
+// Instances compute on the processor only, so that is what can be asked for.
+static int read_device(const json_t *input, const struct function *f, struct err *err)
+{
+    struct str device = {0};
+    if (json_get_str(input, "Device", &device, err) < 0) {
+        return wrong_type(err);
+    }
+    if (device.size == 0 || str_eq(device, STR("auto"))) {
+        return 0;
+    }
+    if (!str_eq(device, STR("cpu"))) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Device " STR_FMT " cannot be used: models run on the cpu, so there are "
+                       "auto and cpu",
+                       STR_ARG(str_head(device, 40)));
+    }
+    if (!lambda_needs_preparation(f)) {
+        return err_aws(err, ERR_INVALID, "InvalidParameterValueException",
+                       "Device is for functions of the runtime onnx");
+    }
+    return 0;
+}
+
 static int read_dead_letter(struct api *api, const json_t *input, const struct function *f,
                             struct err *err)
 {
@@ -363,6 +387,7 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     TRY(read_architectures(input, err));
     TRY(read_dead_letter(api, input, f, err));
     TRY(read_network(input, err));
+    TRY(read_device(input, f, err));
     TRY(read_batching(input, err));
     TRY(lambda_quantize_check(input, f, err));
     TRY(read_cache(input, err));
@@ -379,6 +404,9 @@ static int read_kept(struct api *api, const json_t *input, struct function *f, s
     }
     if (!str_eq(json_str(json_object_get(extra, "Network")), STR("open"))) {
         json_object_del(extra, "Network");
+    }
+    if (!str_eq(json_str(json_object_get(extra, "Device")), STR("cpu"))) {
+        json_object_del(extra, "Device");
     }
     static const char *const empty[] = {"Batching", "Cache",
                                         "Quantize"}; // as if they were not there

@@ -91,6 +91,7 @@ static json_t *configuration_of(const struct deploy *deploy, const struct deploy
     json_put(object, "Batching", batching);
     json_put(object, "Quantize", quantize_of(&w->quantize));
     json_put(object, "Cache", json_incref(w->cache));
+    json_put_str(object, "Device", w->device_cpu ? STR("cpu") : STR(""));
     json_put_str(object, "Network", w->network_open ? STR("open") : STR(""));
     json_put(object, "EphemeralStorage", storage);
     json_put(object, "Layers", deploy_layer_arns(deploy, w));

@@ -29,6 +29,7 @@ const struct schema_row schema_function[] = {
     {"functions.*.destinations.onSuccess", M | S, YES},
     {"functions.*.destinations.onSuccess.arn", C | S, YES},
     {"functions.*.destinations.onSuccess.type", S, YES, 0, 0, "function|sns|sqs|eventBus"},
+    {"functions.*.device", S, YES, 0, 0, "auto|cpu"},
     {"functions.*.disableLogs", B, NO},
     {"functions.*.environment", M, YES},
     {"functions.*.environment.*", C | S, YES},

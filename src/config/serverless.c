@@ -234,6 +234,7 @@ static int read_function(struct serverless *service, const struct tree_node *pro
         read_number_in(node, "timeout", read_number_in(provider, "timeout", TIMEOUT_S));
     ret->ephemeral_mb = read_number_in(node, "ephemeralStorageSize", EPHEMERAL_MB);
     ret->network_open = strcmp(read_text_in(node, "network", "closed"), "open") == 0;
+    ret->device_cpu = strcmp(read_text_in(node, "device", "auto"), "cpu") == 0;
     const struct tree_node *batching = tree_get(node, "batching");
     ret->batch_max = read_number_in(batching, "maxSize", -1);
     ret->batch_delay_ms = read_number_in(batching, "maxDelayMs", -1);

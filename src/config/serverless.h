@@ -70,6 +70,7 @@ struct serverless_function {
     const char *name; // of the Lambda function: service-stage-key unless given
     const char *runtime, *handler, *description, *role; // the last two may be NULL
     int64_t memory_mb, timeout_s, ephemeral_mb;
+    bool device_cpu;   // asked for; else auto
     bool network_open; // the host's; else the endpoint alone
     int64_t batch_max,
         batch_delay_ms; // jobs of a model that run together, and the wait for them; -1: not said

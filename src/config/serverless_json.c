@@ -108,6 +108,7 @@ static json_t *function_to_json(const struct serverless_function *f)
     if (json_object_size(f->cache)) {
         json_put(object, "cache", json_incref(f->cache));
     }
+    put_text(object, "device", f->device_cpu ? "cpu" : NULL);
     put_text(object, "network", f->network_open ? "open" : NULL);
     put_number(object, "reservedConcurrency", f->reserved_concurrency);
     put_number(object, "maximumEventAge", f->event_age_max_s);

@@ -31,8 +31,8 @@ static void json_add(struct checksum *sum, const json_t *json)
 // Settings that decide how and where it runs, not what it answers.
 static json_t *shaping(const struct function *f)
 {
-    static const char *const others[] = {"Batching", "Cache", "DeadLetterConfig", "LoggingConfig",
-                                         "TracingConfig"};
+    static const char *const others[] = {"Batching", "Cache",         "DeadLetterConfig",
+                                         "Device",   "LoggingConfig", "TracingConfig"};
     json_t *extra = NULL;
     struct err ignored = {0};
     if (!f->extra || json_parse_object(str_of(f->extra), &extra, &ignored) < 0) {
