@@ -26,6 +26,7 @@
 #include "runtime/runtime.h"
 #include "worker/spawn_config.h"
 #include "worker/template.h"
+#include "worker/weights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,10 +41,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LARGE_MEMORY  (256 * 1024)
-#define POOL_THREADS  4
-#define LOG_FILES     4
-#define TEMPLATES_MAX 32 // of functions: each keeps what its function holds in memory
+#define LARGE_MEMORY (256 * 1024)
+#define POOL_THREADS 4
+#define LOG_FILES    4
 
 struct server {
     struct settings settings;
@@ -229,6 +229,19 @@ static void say(void *ctx, const struct function *f, struct str line)
     logs_append(s->api.observe, str_of(f->name), clock_wall_ms(), line);
 }
 
+static int64_t used_ms(void *ctx, const struct function *f)
+{
+    const struct server *s = ctx;
+    return logs_written_ms(s->api.observe, str_of(f->name)); // each job writes lines
+}
+
+static bool unload(void *ctx, const struct function *f)
+{
+    const struct server *s = ctx;
+    CLEAN_MEM char *key = dispatch_key(f);
+    return dispatch_unload(s->api.dispatch, str_of(key), NULL) >= 0;
+}
+
 static void names_write(struct buf *out, const char *member, const char *names)
 {
     buf_printf(out, "\"%s\":[", member);
@@ -369,6 +382,9 @@ static void dispatch_up(struct server *s)
     if (runner_path(&runner, &no_runner) < 0) {
         log_warn("%s; model functions cannot run", no_runner.text);
     }
+    struct weights_options weights = {
+        .bytes_max = s->settings.weights_max, .used_ms = used_ms, .unload = unload, .ctx = s};
+    s->api.weights = weights_new(s->api.loop, s->api.pool, &weights);
     struct template_options templates = {
         .adopt = adopt,
         .leave = leave,
@@ -377,12 +393,13 @@ static void dispatch_up(struct server *s)
         .cgroups = s->cgroups,
         .runner = runner,
         .idle_us = s->settings.template_idle_ms * 1000,
-        .functions_max = TEMPLATES_MAX,
+        .functions_max = (int)s->settings.templates_max,
+        .weights = s->api.weights,
         .region = s->settings.region,
         .identify = identify,
         .ctx = s,
     };
-    s->templates = templates_new(s->api.loop, &templates);
+    s->templates = s->api.templates = templates_new(s->api.loop, &templates);
     s->api.devices = device_table_new(s->api.loop, runner);
     s->api.fleet = runner_fleet_new(s->api.loop, s->api.store, s->templates);
     CLEAN_MEM char *logs = mem_printf("%s/logs", s->settings.data);
@@ -552,6 +569,7 @@ static void server_down(struct server *s)
     runner_fleet_free(s->api.fleet);
     runtime_server_free(s->runtime);
     templates_free(s->templates);
+    weights_free(s->api.weights);
     cgroups_free(s->cgroups);
     observe_free(s->api.observe);
     if (s->pressure.loop) {

@@ -252,6 +252,9 @@ static const struct http_handler *signed_route(struct http_request *req, struct 
         struct str function = str_skip(path, strlen("logs/"));
         return admin_logs(req, api, function, &handler, &err) < 0 ? fail(req, &err) : handler;
     }
+    if (str_eq(path, STR("cache"))) {
+        return admin_cache(req, api);
+    }
     if (str_eq(path, STR("models"))) {
         CLEAN_JSON json_t *json = json_object();
         json_put(json, "used", lambda_models_used(api->lambda));

@@ -15,6 +15,8 @@ struct observe;
 struct sigv4_key_cache;
 struct lambda;
 struct schedules;
+struct templates;
+struct weights;
 
 struct api_settings { // what of the server's settings the services need; borrowed
     const char *region;
@@ -35,6 +37,8 @@ struct api {
     struct dispatch *dispatch;
     struct fleet *fleet;
     struct device_table *devices;
+    struct templates *templates;
+    struct weights *weights; // of models in memory
     struct observe *observe;
     struct schedules *schedules;
     const struct api_settings *settings;

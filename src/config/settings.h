@@ -28,6 +28,10 @@
       "an instance without work this long is stopped")                                             \
     X(template_idle_ms, DURATION, "template-idle", "15m", 0, 604800000, "",                        \
       "a function's template without work this long is stopped")                                   \
+    X(templates_max, COUNT, "templates-max", "32", 1, 4096, "",                                    \
+      "templates of functions; the longest unused gives way")                                      \
+    X(weights_max, SIZE, "weights-max", "0", 0, 1099511627776, "",                                 \
+      "models kept in memory; the longest unused are dropped; 0: as much as there is")             \
     X(max_instances, COUNT, "max-instances", "0", 0, 4096, "",                                     \
       "instances of all functions together; 0: one for each core")                                 \
     X(queue_max, COUNT, "queue-max", "10000", 1, 10000000, "",                                     \

@@ -97,6 +97,7 @@ static const char *const load[] = {
     "sched_setaffinity",
     "sched_getparam",
     "sched_getscheduler",
+    "mincore",
     "get_mempolicy",
     "getuid",
     "geteuid",

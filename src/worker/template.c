@@ -171,7 +171,8 @@ static int spawned_take(struct template *t, struct wire_message *m, struct err *
     free(s);
     CLEAN_FD int pid_fd = wire_take_fd(m, 0);
     if (made && pid_fd >= 0 && made->pid_fd < 0) {
-        group_make(made, pid_of(pid_fd));
+        made->pid = pid_of(pid_fd);
+        group_make(made, made->pid);
         made->pid_fd = pid_fd;
         pid_fd = -1;
     } else if (spawn) {
@@ -279,6 +280,33 @@ int templates_count(const struct templates *owner)
         count += owner->at[level].count;
     }
     return (int)count;
+}
+
+int templates_budget(const struct templates *owner)
+{
+    return owner->options.functions_max;
+}
+
+bool templates_has(const struct templates *owner, const struct function *f)
+{
+    return map_get(&owner->at[TEMPLATE_FUNCTION], str_of(f->revision)) != NULL;
+}
+
+void templates_each(const struct templates *owner,
+                    void (*each)(void *ctx, const struct template_view *template), void *ctx)
+{
+    static const char *const levels[] = {"runtime", "libraries", "function"};
+    for (int level = 0; level < TEMPLATE_LEVELS; level++) {
+        size_t at = 0;
+        for (const struct template *t; (t = map_next(&owner->at[level], &at));) {
+            struct template_view view = {.level = levels[level],
+                                         .name = t->function ? t->function->name : t->key,
+                                         .pid = t->pid,
+                                         .ready = t->ready,
+                                         .idle_us = loop_now_us(owner->loop) - t->used_us};
+            each(ctx, &view);
+        }
+    }
 }
 
 struct templates *templates_new(struct loop *loop, const struct template_options *options)

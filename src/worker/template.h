@@ -26,6 +26,7 @@ struct spawn_identity;
 struct wire_message;
 struct cgroup;
 struct store;
+struct weights;
 
 struct template_options {
     const char *runner; // path of rouse-runner
@@ -43,6 +44,7 @@ struct template_options {
     // A line for the function's log. Or NULL.
     void (*say)(void *ctx, const struct function *f, struct str line);
     void *ctx;
+    struct weights *weights; // borrowed; NULL: nobody minds what models are in memory
     struct cgroups *cgroups; // borrowed; NULL: memory is bounded by rlimits
 };
 
@@ -96,5 +98,16 @@ void spawn_cancel(struct spawn *spawn); // safe when nothing is pending
 MUST_CHECK int templates_make(struct templates *templates, struct function *function,
                               struct err *err);
 void templates_drop(struct templates *templates, const struct function *function);
-bool templates_relieve(struct templates *templates);    // drops the longest unused; false: none
-int templates_count(const struct templates *templates); // processes
+bool templates_relieve(struct templates *templates);     // drops the longest unused; false: none
+int templates_count(const struct templates *templates);  // processes
+int templates_budget(const struct templates *templates); // functions_max
+bool templates_has(const struct templates *templates, const struct function *function);
+struct template_view { // borrowed
+    const char *level; // "runtime", "libraries" or "function"
+    const char *name;  // of what it is a template of
+    int pid;           // 0: not known yet
+    bool ready;
+    int64_t idle_us; // since somebody forked from it
+};
+void templates_each(const struct templates *templates,
+                    void (*each)(void *ctx, const struct template_view *template), void *ctx);

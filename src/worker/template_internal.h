@@ -40,6 +40,7 @@ struct template
     bool retired; // nobody finds it any more; it ends when it has answered what it was asked
     struct list retired_link; // owner->retired
     int pid_fd;               // -1: not known yet, or a root
+    int pid;                  // 0: not known yet
 };
 
 // A process that we only wait for: a root, so that it does not stay as a zombie, or a template that is

@@ -12,6 +12,7 @@
 #include "worker/spawn_config.h"
 #include "worker/program.h"
 #include "worker/template_internal.h"
+#include "worker/weights.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ int templates_spawn(struct templates *owner, struct function *f, struct spawn *s
                     enum tier *ret_tier, int *ret_fd, int *ret_log_fd, struct err *err)
 {
     CLEAN(runtime_program_done) struct runtime_program program = {0};
+    weights_use(owner->options.weights, f);
     TRY(program_find(f, &program, err));
     struct template *t = program.forks ? function_find(owner, f) : NULL;
     *ret_tier = TIER_WARM;
@@ -179,6 +181,7 @@ int templates_make(struct templates *owner, struct function *f, struct err *err)
         return 0;
     }
     room_make(owner);
+    weights_use(owner->options.weights, f);
     t = template_new(owner, TEMPLATE_FUNCTION, f, f->revision);
     t->from_libraries = from != root;
     struct template_order order = {

@@ -183,6 +183,7 @@ static int root_start(struct templates *owner, const struct runtime_program *pro
     }
     struct template *t = template_new(owner, TEMPLATE_ROOT, NULL, program->key);
     t->watch.fd = pair[0];
+    t->pid = pid;
     rc = root_watch(owner, pid, err);
     rc = rc < 0 ? rc : loop_watch(owner->loop, &t->watch, EPOLLIN, err);
     if (rc < 0) {

@@ -89,14 +89,17 @@ class Models:
                                  MemorySize=512, Timeout=60, Code={"ZipFile": zip_of(files)})
         return name
 
-    def use(self):
-        """Each answers, all at once, so that all are loaded together."""
+    def ask(self, names):
         def one(name):
             got = self.lam.invoke(FunctionName=name, Payload=PAYLOAD)
             assert "FunctionError" not in got, got["Payload"].read()
 
         with concurrent.futures.ThreadPoolExecutor(MODELS) as pool:
-            list(pool.map(one, self.names))
+            list(pool.map(one, names))
+
+    def use(self):
+        """Each answers, all at once, so that all are loaded together."""
+        self.ask(self.names)
 
     def keep(self):
         self.lam.invoke(FunctionName=self.keeper, Payload=b"{}")["Payload"].read()
@@ -124,6 +127,7 @@ def test_unloading_returns_memory(make_server):
     server = make_server("--idle", f"{IDLE_S}s", "--template-idle", f"{8 * IDLE_S}s",
                          "--max-instances", str(MODELS + 2))
     models = Models(server)
+    models.ask([models.keeper] * MODELS)  # as many connections as later
     models.wait_unloaded()
     before = models.memory_kb()
     loaded = before
