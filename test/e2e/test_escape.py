@@ -511,9 +511,9 @@ def spying(one):
     """One instance holds an event while another one looks for it."""
     secret = "secret" + uuid.uuid4().hex
     holding = threading.Thread(target=one.attempt, args=(one.attacker,), kwargs={
-        "try": "hold", "secret": secret, "seconds": 6})
+        "try": "hold", "secret": secret, "seconds": 4})
     holding.start()
-    time.sleep(2)
+    time.sleep(1)
     answer = one.attempt(one.attacker, **{"try": "spy", "backwards": secret[::-1]})
     holding.join()
     return answer
@@ -648,7 +648,7 @@ def marked(marker):
 
 def outliving(one):
     """Pids that are left of a function that was ended for its time."""
-    function = one.create(timeout=3)
+    function = one.create(timeout=2)
     marker = "outlives-" + uuid.uuid4().hex
     got = one.lam.invoke(FunctionName=function, Payload=json.dumps(
         {"try": "outlive", "marker": marker}).encode())
@@ -840,7 +840,7 @@ def test_instances_do_not_share_their_chances(walled):
     seen = []
     for _ in range(3):
         threads = [threading.Thread(target=lambda: seen.extend(
-            walled.attempt(function, seconds=2)["chance"])) for _ in range(4)]
+            walled.attempt(function, seconds=1)["chance"])) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
