@@ -367,13 +367,16 @@ static int own_mounts(struct root *root, int at, const struct jail *jail,
 
 // Root in a chroot: its root is no mount point, so nothing can be made private nor swapped. In a
 // mount namespace of its own it may go back to that namespace's root; what it needs is gathered.
-static void chroot_leave(void)
+static bool in_chroot(void)
 {
     struct statx st = {0};
-    if (statx(AT_FDCWD, "/", 0, 0, &st) == 0 && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
-        CLEAN_FD int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-        (void)!setns(fd, CLONE_NEWNS);
-    }
+    return statx(AT_FDCWD, "/", 0, 0, &st) == 0 && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static void chroot_leave(void)
+{
+    CLEAN_FD int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    (void)!setns(fd, CLONE_NEWNS);
 }
 
 static int swap(int root)
@@ -389,7 +392,9 @@ static int swap(int root)
 
 static int build(struct root *root, const struct jail *jail, struct jail_report *report)
 {
-    chroot_leave();
+    if (in_chroot()) {
+        chroot_leave();
+    }
     root->what = "private mounts";
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         return -errno;
@@ -440,9 +445,27 @@ static int tmp_replace(void)
     return rc;
 }
 
+// A chroot's root becomes the root of this mount namespace.
+static int chroot_settle(void)
+{
+    CLEAN_FD int tree =
+        open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0) {
+        return -errno;
+    }
+    chroot_leave();
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        return -errno;
+    }
+    int rc = attach(tree, AT_FDCWD, "/proc");
+    return rc ? rc : swap(tree);
+}
+
 int root_read_only(const char **ret_what)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+    *ret_what = "the chroot";
+    TRY(in_chroot() ? chroot_settle() : 0);
     *ret_what = "read-only mounts";
     if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr) < 0) {
         return -errno;
