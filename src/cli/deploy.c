@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rouse deploy: package, buckets, role, functions, notifications, in this order, so that an event never finds
-// a function that is not there. The steps are deploy_package.c, deploy_role.c,
-// deploy_function.c, deploy_events.c and deploy_http.c.
+// a function that is not there. The steps are deploy_package.c, deploy_role.c, deploy_function.c,
+// deploy_provision.c, deploy_events.c, deploy_schedule.c and deploy_http.c.
 #include "cli/deploy.h"
 #include "cli/http_api.h"
 #include "cli/hooks.h"
@@ -78,6 +78,7 @@ static int put_all(struct deploy *deploy, struct err *err)
     TRY(deploy_notifications(deploy, err));
     TRY(deploy_schedules(deploy, err));
     TRY(deploy_http(deploy, err));
+    TRY(deploy_provision_end(deploy, err));
     TRY(deploy_prune(deploy, err));
     return deploy_layers_prune(deploy, err);
 }
@@ -172,6 +173,8 @@ void deploy_done(struct deploy *deploy)
     for (size_t i = 0; i < deploy->count; i++) {
         free(deploy->functions[i].zip);
         free(deploy->functions[i].arn);
+        free(deploy->functions[i].target);
+        free(deploy->functions[i].target_arn);
         free(deploy->functions[i].dead_letter);
     }
     free(deploy->functions);

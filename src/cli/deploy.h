@@ -13,7 +13,10 @@ struct deploy_function {
     char *zip;     // path of its package
     char hash[45]; // CodeSha256 of it
     uint64_t size;
-    char *arn;         // once the server has it
+    char *arn;        // once the server has it
+    bool provisioned; // its events go to the alias of that name
+    char *target;     // what they go to, as a function's name is written, and its ARN
+    char *target_arn;
     char *dead_letter; // ARN of what the server has for onError, or ""
     enum deploy_action action;
 };
@@ -99,6 +102,17 @@ MUST_CHECK int deploy_role(struct deploy *deploy, struct err *err);
 
 // Creates or changes the functions, their code and what belongs to them.
 MUST_CHECK int deploy_functions(struct deploy *deploy, struct err *err);
+// Publishes a version for the alias of a function with provisionedConcurrency, and has as many instances
+// started; returns when they are there.
+MUST_CHECK int deploy_provision(struct deploy *deploy, struct deploy_function *f, struct err *err);
+// Before the function's reserved concurrency is set: those that are too many are let go.
+MUST_CHECK int deploy_provision_lower(struct deploy *deploy, struct deploy_function *f,
+                                      struct err *err);
+// Once no event goes there any more: takes the aliases away of functions without provisionedConcurrency.
+MUST_CHECK int deploy_provision_end(struct deploy *deploy, struct err *err);
+// Whether an earlier deployment made the alias.
+bool deploy_provisioned(const struct deploy *deploy, const struct deploy_function *f);
+
 // Deletes functions that an earlier deployment made and the file no longer has.
 MUST_CHECK int deploy_prune(struct deploy *deploy, struct err *err);
 

@@ -100,7 +100,7 @@ int deploy_buckets(struct deploy *deploy, struct err *err)
 static int allow(struct deploy *deploy, const struct deploy_function *f, const char *bucket,
                  struct err *err)
 {
-    CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->wanted->name, "/policy");
+    CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->target, "/policy");
     CLEAN_MEM char *id = mem_printf("s3-%s", bucket);
     for (char *c = id; *c; c++) {
         *c = *c == '.' ? '-' : *c; // a statement's id has no dots
@@ -236,13 +236,13 @@ static int add_ours(struct deploy *deploy, const char *bucket, struct buf *out, 
             }
             CLEAN_MEM char *id = mem_printf("%s-%zu", f->wanted->name, ++number);
             CLEAN_MEM char *text =
-                mem_printf("%s\n%s,\n%s\n%s", f->arn, b->event, b->prefix ? b->prefix : "",
+                mem_printf("%s\n%s,\n%s\n%s", f->target_arn, b->event, b->prefix ? b->prefix : "",
                            b->suffix ? b->suffix : "");
             if (has(meanings, str_of(text))) {
                 continue; // written twice in the file
             }
             add(meanings, str_of(text));
-            add_entry(out, id, f->arn, b);
+            add_entry(out, id, f->target_arn, b);
             if (number == 1) {
                 TRY(allow(deploy, f, bucket, err));
             }

@@ -256,11 +256,11 @@ static bool same_event_config(const json_t *there, const json_t *wanted)
     return true;
 }
 
-static int set_event_config(struct deploy *deploy, struct deploy_function *f, struct err *err)
+// `target`: the function or its alias.
+static int put_event_config(struct deploy *deploy, struct deploy_function *f, const char *target,
+                            const json_t *wanted, struct err *err)
 {
-    CLEAN_MEM char *path =
-        remote_lambda_path("2019-09-25", f->wanted->name, "/event-invoke-config");
-    CLEAN_JSON json_t *wanted = event_config_of(f);
+    CLEAN_MEM char *path = remote_lambda_path("2019-09-25", target, "/event-invoke-config");
     CLEAN_JSON json_t *there = NULL;
     CLEAN_JSON json_t *reply = NULL;
     struct err told = {0};
@@ -273,9 +273,18 @@ static int set_event_config(struct deploy *deploy, struct deploy_function *f, st
     }
     bool none = json_object_size(wanted) == 0;
     f->action = f->action == DEPLOY_SAME ? DEPLOY_UPDATED : f->action;
-    deploy_changed(deploy, "set how %s takes events", f->wanted->name);
+    deploy_changed(deploy, "set how %s takes events", target);
     return remote_lambda_call(&deploy->remote, none ? "DELETE" : "PUT", path, none ? NULL : wanted,
                               &reply, err);
+}
+
+// An alias has its own; then the function itself has none.
+static int set_event_config(struct deploy *deploy, struct deploy_function *f, struct err *err)
+{
+    CLEAN_JSON json_t *wanted = event_config_of(f);
+    CLEAN_JSON json_t *none = json_object();
+    TRY(f->provisioned ? put_event_config(deploy, f, f->wanted->name, none, err) : 0);
+    return put_event_config(deploy, f, f->target, wanted, err);
 }
 
 static int set_dead_letter(struct deploy *deploy, struct deploy_function *f, struct err *err)
@@ -355,7 +364,19 @@ static void remember(struct deploy *deploy, const struct deploy_function *f)
     json_put_str(row, "name", str_of(f->wanted->name));
     json_put_str(row, "codeSha256", str_of(f->hash));
     json_put_int(row, "codeSize", (int64_t)f->size);
+    if (f->provisioned || deploy_provisioned(deploy, f)) {
+        json_put_bool(row, "provisioned", true);
+    }
     json_put(functions, f->wanted->key, row);
+}
+
+// The alias is left as it is where only the function is deployed.
+static void aim(const struct deploy *deploy, struct deploy_function *f)
+{
+    f->provisioned =
+        deploy->alone ? deploy_provisioned(deploy, f) : f->wanted->provisioned_concurrency > 0;
+    f->target = project_target(f->wanted, f->provisioned);
+    f->target_arn = mem_printf("%s%s", f->arn, f->provisioned ? ":" PROVISIONED_ALIAS : "");
 }
 
 // A name that changed leaves a function behind; the old one goes with deploy_prune.
@@ -375,12 +396,22 @@ static int deploy_one(struct deploy *deploy, struct deploy_function *f, struct e
     }
     f->arn = str_dup(json_str(json_at(there, "Configuration.FunctionArn")));
     f->dead_letter = str_dup(json_str(json_at(there, "Configuration.DeadLetterConfig.TargetArn")));
+    aim(deploy, f);
+    TRY(deploy_provision_lower(deploy, f, err));
     TRY(set_concurrency(deploy, f, there, err));
     TRY(set_tags(deploy, f, there, err));
     if (!deploy->configuration) {
         remember(deploy, f);
     }
     return 0;
+}
+
+// A version holds its dead-letter target, so that is set before one is published.
+static int set_up_events(struct deploy *deploy, struct deploy_function *f, struct err *err)
+{
+    TRY(set_dead_letter(deploy, f, err));
+    TRY(deploy->alone ? 0 : deploy_provision(deploy, f, err));
+    return set_event_config(deploy, f, err);
 }
 
 int deploy_functions(struct deploy *deploy, struct err *err)
@@ -394,8 +425,7 @@ int deploy_functions(struct deploy *deploy, struct err *err)
     // Now every function that may be a destination is there.
     for (size_t i = 0; i < deploy->count; i++) {
         struct deploy_function *f = &deploy->functions[i];
-        if (deploy_wants(deploy, f) &&
-            (set_event_config(deploy, f, err) < 0 || set_dead_letter(deploy, f, err) < 0)) {
+        if (deploy_wants(deploy, f) && set_up_events(deploy, f, err) < 0) {
             return err_prefix(err, "functions.%s", f->wanted->key);
         }
     }

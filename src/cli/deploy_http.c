@@ -48,8 +48,8 @@ static int url_allow(struct deploy *deploy, const struct deploy_function *f, str
     json_put_str(body, "Action", STR("lambda:InvokeFunctionUrl"));
     json_put_str(body, "Principal", STR("*"));
     json_put_str(body, "FunctionUrlAuthType", STR("NONE"));
-    return f->wanted->url.iam ? disallow(&deploy->remote, f->wanted->name, URL_STATEMENT, err)
-                              : allow(&deploy->remote, f->wanted->name, URL_STATEMENT, body, err);
+    return f->wanted->url.iam ? disallow(&deploy->remote, f->target, URL_STATEMENT, err)
+                              : allow(&deploy->remote, f->target, URL_STATEMENT, body, err);
 }
 
 static json_t *url_wanted(const struct deploy_function *f)
@@ -73,11 +73,11 @@ static bool url_same(const json_t *there, const json_t *wanted)
 
 static int url_set(struct deploy *deploy, struct deploy_function *f, struct err *err)
 {
-    CLEAN_MEM char *path = remote_lambda_path("2021-10-31", f->wanted->name, "/url");
+    CLEAN_MEM char *path = remote_lambda_path("2021-10-31", f->target, "/url");
     CLEAN_JSON json_t *wanted = url_wanted(f);
     CLEAN_JSON json_t *there = NULL;
     CLEAN_JSON json_t *reply = NULL;
-    int rc = remote_url_get(&deploy->remote, f->wanted->name, &there, err);
+    int rc = remote_url_get(&deploy->remote, f->target, &there, err);
     TRY(rc);
     if (rc == 1 && url_same(there, wanted)) {
         return url_allow(deploy, f, err);
@@ -105,7 +105,19 @@ static int url_remove(struct deploy *deploy, const char *function, struct err *e
     return disallow(&deploy->remote, function, URL_STATEMENT, err);
 }
 
-// deploy->state has {"urls": [names]}: those that a deployment made. Others are left alone.
+// Whether what a URL was made for, a function or its alias, is to have one now.
+static bool url_stays(const struct deploy *deploy, const char *target)
+{
+    for (size_t i = 0; i < deploy->count; i++) {
+        const struct deploy_function *f = &deploy->functions[i];
+        if (f->target && strcmp(f->target, target) == 0) {
+            return f->wanted->url.wanted;
+        }
+    }
+    return false;
+}
+
+// deploy->state has {"urls": [targets]}: those that a deployment made. Others are left alone.
 static int deploy_urls(struct deploy *deploy, struct err *err)
 {
     CLEAN_JSON json_t *made = json_array();
@@ -113,8 +125,10 @@ static int deploy_urls(struct deploy *deploy, struct err *err)
     size_t at = 0;
     json_array_foreach(before, at, name)
     {
-        const struct serverless_function *f = serverless_function(deploy->service, json_str(name));
-        bool wanted = f && f->url.wanted;
+        struct str of = json_str(name);
+        const struct serverless_function *f =
+            serverless_function(deploy->service, str_cut(&of, ':'));
+        bool wanted = json_is_string(name) && url_stays(deploy, json_string_value(name));
         bool looked_at =
             !deploy->only ||
             (f && (strcmp(deploy->only, f->key) == 0 || strcmp(deploy->only, f->name) == 0));
@@ -128,7 +142,7 @@ static int deploy_urls(struct deploy *deploy, struct err *err)
         struct deploy_function *f = &deploy->functions[i];
         if (f->wanted->url.wanted && deploy_wants(deploy, f)) {
             TRY(url_set(deploy, f, err));
-            json_array_append_new(made, json_string(f->wanted->name));
+            json_array_append_new(made, json_string(f->target));
         }
     }
     if (json_array_size(made) || before) {
@@ -278,7 +292,7 @@ static int integration_of(struct api_deploy *a, const struct deploy_function *f,
     json_t *there = NULL, *made = NULL;
     json_array_foreach(a->integrations, i, there)
     {
-        if (str_eq(json_str(json_object_get(there, "integrationUri")), str_of(f->arn)) &&
+        if (str_eq(json_str(json_object_get(there, "integrationUri")), str_of(f->target_arn)) &&
             str_eq(json_str(json_object_get(there, "payloadFormatVersion")), str_of(payload))) {
             *ret = mem_printf("integrations/%s",
                               json_string_value(json_object_get(there, "integrationId")));
@@ -287,7 +301,7 @@ static int integration_of(struct api_deploy *a, const struct deploy_function *f,
     }
     CLEAN_JSON json_t *body = json_object();
     json_put_str(body, "integrationType", STR("AWS_PROXY"));
-    json_put_str(body, "integrationUri", str_of(f->arn));
+    json_put_str(body, "integrationUri", str_of(f->target_arn));
     json_put_str(body, "payloadFormatVersion", str_of(payload));
     TRY(remote_api_call(remote, "POST", path, body, &made, err));
     json_array_append_new(a->integrations, made);
@@ -326,7 +340,7 @@ static int api_allow(struct api_deploy *a, const struct deploy_function *f, stru
     json_put_str(body, "Action", STR("lambda:InvokeFunction"));
     json_put_str(body, "Principal", STR("apigateway.amazonaws.com"));
     json_put_str(body, "SourceArn", str_of(source));
-    return allow(&a->deploy->remote, f->wanted->name, a->statement, body, err);
+    return allow(&a->deploy->remote, f->target, a->statement, body, err);
 }
 
 static int function_routes(struct api_deploy *a, const struct deploy_function *f, struct err *err)

@@ -111,7 +111,7 @@ static int need_bus(struct deploy *deploy, const char *bus, struct err *err)
 static int allow(struct deploy *deploy, const struct deploy_function *f, const char *rule_arn,
                  const char *name, struct err *err)
 {
-    CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->wanted->name, "/policy");
+    CLEAN_MEM char *path = remote_lambda_path("2015-03-31", f->target, "/policy");
     CLEAN_MEM char *id = mem_printf("events-%s", name);
     CLEAN_JSON json_t *body = json_object();
     CLEAN_JSON json_t *reply = NULL;
@@ -134,7 +134,7 @@ static int set_target(struct deploy *deploy, const struct deploy_function *f,
     CLEAN_JSON json_t *there = NULL;
     CLEAN_JSON json_t *target = json_deep_copy(e->target);
     json_put_str(target, "Id", STR("function"));
-    json_put_str(target, "Arn", str_of(f->arn));
+    json_put_str(target, "Arn", str_of(f->target_arn));
     TRY(events_call(&deploy->remote, "ListTargetsByRule", place, &there, err));
     const json_t *list = json_object_get(there, "Targets");
     if (json_array_size(list) == 1 && json_equal(json_array_get(list, 0), target)) {
@@ -216,7 +216,7 @@ static int set_schedule(struct deploy *deploy, const struct deploy_function *f,
     CLEAN_JSON json_t *body = json_deep_copy(e->what);
     CLEAN_MEM char *role = role_of(deploy, f->wanted);
     struct err told = {0};
-    json_put_str(target, "Arn", str_of(f->arn));
+    json_put_str(target, "Arn", str_of(f->target_arn));
     json_put_str(target, "RoleArn", str_of(role));
     int rc = schedule_call(&deploy->remote, "GET", e->name, NULL, &there, &told);
     TRY(is_missing(rc, &told) ? 0 : pass(err, rc, &told));

@@ -87,7 +87,10 @@ struct str remote_api_function(const json_t *integration)
 {
     struct arn_function function = {0};
     struct str uri = json_str(json_object_get(integration, "integrationUri"));
-    return arn_function_parse(uri, &function, NULL) < 0 ? (struct str){0} : function.name;
+    if (arn_function_parse(uri, &function, NULL) < 0) {
+        return (struct str){0};
+    }
+    return (struct str){function.name.at, (size_t)(uri.at + uri.size - function.name.at)};
 }
 
 int remote_url_get(struct remote *remote, const char *function, json_t **ret, struct err *err)
@@ -149,7 +152,8 @@ int endpoints_fetch(struct remote *remote, const struct serverless *service, jso
     for (size_t i = 0; i < service->function_count; i++) {
         const struct serverless_function *f = &service->functions[i];
         CLEAN_JSON json_t *url = NULL;
-        int rc = f->url.wanted ? remote_url_get(remote, f->name, &url, err) : 0;
+        CLEAN_MEM char *target = project_target(f, f->provisioned_concurrency > 0);
+        int rc = f->url.wanted ? remote_url_get(remote, target, &url, err) : 0;
         TRY(rc);
         if (rc == 1) {
             add_endpoint(list, f->key, (struct str){0},

@@ -16,7 +16,7 @@ MUST_CHECK int remote_api_list(struct remote *remote, const char *path, json_t *
 MUST_CHECK int remote_api_find(struct remote *remote, const struct serverless *service,
                                enum serverless_api_kind kind, json_t **ret, struct err *err);
 json_t *remote_api_tags(const struct serverless *service, enum serverless_api_kind kind);
-// The function that an integration invokes; at == NULL when its URI is of another kind.
+// The function that an integration invokes, "NAME[:QUALIFIER]"; at == NULL when its URI is of another kind.
 struct str remote_api_function(const json_t *integration);
 
 // The function's URL configuration: 1 and it, or 0. A new reference.

@@ -249,6 +249,34 @@ static int print_server(const struct args *args, struct remote *remote, struct e
 
 // ---- the project
 
+// {"requested", "available", "status"} of a function that is to have instances ahead.
+static int fetch_provisioned(const struct serverless_function *f, struct remote *remote,
+                             json_t *row, struct err *err)
+{
+    static const char *const members[][2] = {
+        {"requested", "RequestedProvisionedConcurrentExecutions"},
+        {"available", "AvailableProvisionedConcurrentExecutions"},
+        {"status", "Status"},
+        {"statusReason", "StatusReason"},
+    };
+    CLEAN_MEM char *target = project_target(f, /* provisioned */ true);
+    CLEAN_JSON json_t *there = NULL;
+    int rc =
+        f->provisioned_concurrency > 0 ? remote_lambda_provisioned(remote, target, &there, err) : 0;
+    if (rc <= 0) {
+        return rc;
+    }
+    json_t *told = json_object();
+    for (size_t m = 0; m < ARRAY_SIZE(members); m++) {
+        json_t *value = json_object_get(there, members[m][1]);
+        if (value) {
+            json_put(told, members[m][0], json_incref(value));
+        }
+    }
+    json_put(row, "provisionedConcurrency", told);
+    return 0;
+}
+
 static int fetch_functions(const struct serverless *service, struct remote *remote,
                            json_t *functions, struct err *err)
 {
@@ -277,8 +305,21 @@ static int fetch_functions(const struct serverless *service, struct remote *remo
             }
         }
         json_put(functions, f->key, row);
+        TRY(fetch_provisioned(f, remote, row, err));
     }
     return 0;
+}
+
+static void print_provisioned(const json_t *told)
+{
+    struct str reason = json_str(json_object_get(told, "statusReason"));
+    if (told) {
+        printf("    %sprovisioned:%s %lld of %lld instances ready%s" STR_FMT "\n",
+               terminal_on(DIM, false), terminal_off(false),
+               (long long)json_integer_value(json_object_get(told, "available")),
+               (long long)json_integer_value(json_object_get(told, "requested")),
+               reason.size ? ": " : "", STR_ARG(reason));
+    }
 }
 
 static void print_function(const char *key, const json_t *row)
@@ -301,6 +342,7 @@ static void print_function(const char *key, const json_t *row)
     }
     putchar('\n');
     print_quantize(json_object_get(row, "quantize"));
+    print_provisioned(json_object_get(row, "provisionedConcurrency"));
 }
 
 static void print_events(const struct serverless *service)

@@ -71,28 +71,72 @@ static bool is_word(const json_t *json, const char *name, const char *word)
     return str_eq(json_str(json_object_get(json, name)), str_of(word));
 }
 
+struct waiting {
+    int64_t began_us;
+    useconds_t pause;
+};
+
+// Sleeps, longer each time, with the terminal's mark turning.
+static int wait_more(struct waiting *waiting, const char *name, struct err *err)
+{
+    if (clock_mono_us() - waiting->began_us > WAIT_TOTAL_US) {
+        return err_set(err, ERR_TIMEOUT, "%s: not active after 10 minutes", name);
+    }
+    usleep(waiting->pause);
+    terminal_tick();
+    waiting->pause = waiting->pause * 2 < WAIT_MOST_US ? waiting->pause * 2 : WAIT_MOST_US;
+    return 0;
+}
+
+static int wait_failed(const json_t *now, const char *reason, struct err *err)
+{
+    struct str why = json_str(json_object_get(now, reason));
+    return err_set(err, ERR_FUNCTION, STR_FMT,
+                   STR_ARG(why.size ? why : STR("the server does not say why")));
+}
+
 int remote_lambda_wait(struct remote *remote, const char *name, struct err *err)
 {
     CLEAN_MEM char *path = remote_lambda_path("2015-03-31", name, "/configuration");
-    int64_t began_us = clock_mono_us();
-    for (useconds_t pause = WAIT_FIRST_US;;
-         pause = pause * 2 < WAIT_MOST_US ? pause * 2 : WAIT_MOST_US) {
+    struct waiting waiting = {clock_mono_us(), WAIT_FIRST_US};
+    for (;;) {
         CLEAN_JSON json_t *now = NULL;
         TRY(remote_lambda_call(remote, "GET", path, NULL, &now, err));
         bool failed = is_word(now, "State", "Failed");
         if (failed || is_word(now, "LastUpdateStatus", "Failed")) {
-            struct str why =
-                json_str(json_object_get(now, failed ? "StateReason" : "LastUpdateStatusReason"));
-            return err_set(err, ERR_FUNCTION, STR_FMT,
-                           STR_ARG(why.size ? why : STR("the server does not say why")));
+            return wait_failed(now, failed ? "StateReason" : "LastUpdateStatusReason", err);
         }
         if (!is_word(now, "State", "Pending") && !is_word(now, "LastUpdateStatus", "InProgress")) {
             return 0;
         }
-        if (clock_mono_us() - began_us > WAIT_TOTAL_US) {
-            return err_set(err, ERR_TIMEOUT, "%s: not active after 10 minutes", name);
+        TRY(wait_more(&waiting, name, err));
+    }
+}
+
+int remote_lambda_provisioned(struct remote *remote, const char *target, json_t **ret,
+                              struct err *err)
+{
+    CLEAN_MEM char *path = remote_lambda_path("2019-09-30", target, "/provisioned-concurrency");
+    struct err told = {0};
+    int rc = remote_lambda_call(remote, "GET", path, NULL, ret, &told);
+    if (rc == ERR_NOT_FOUND) {
+        return 0;
+    }
+    return rc < 0 ? err_aws(err, rc, told.aws, "%s", told.text) : 1;
+}
+
+int remote_lambda_wait_provisioned(struct remote *remote, const char *target, struct err *err)
+{
+    struct waiting waiting = {clock_mono_us(), WAIT_FIRST_US};
+    for (;;) {
+        CLEAN_JSON json_t *now = NULL;
+        TRY(remote_lambda_provisioned(remote, target, &now, err));
+        if (is_word(now, "Status", "FAILED")) {
+            return wait_failed(now, "StatusReason", err);
         }
-        usleep(pause);
-        terminal_tick();
+        if (!is_word(now, "Status", "IN_PROGRESS")) {
+            return 0;
+        }
+        TRY(wait_more(&waiting, target, err));
     }
 }

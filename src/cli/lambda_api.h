@@ -16,3 +16,10 @@ MUST_CHECK int remote_lambda_get(struct remote *remote, const char *name, json_t
 // Waits, with the terminal's mark turning, until neither State nor LastUpdateStatus is pending. The
 // model's own words are the error when it failed (ERR_FUNCTION).
 MUST_CHECK int remote_lambda_wait(struct remote *remote, const char *name, struct err *err);
+
+// Of "NAME:QUALIFIER": 1 with GetProvisionedConcurrencyConfig's answer, 0 when it has none.
+MUST_CHECK int remote_lambda_provisioned(struct remote *remote, const char *target, json_t **ret,
+                                         struct err *err);
+// As remote_lambda_wait, until all of its instances are there.
+MUST_CHECK int remote_lambda_wait_provisioned(struct remote *remote, const char *target,
+                                              struct err *err);

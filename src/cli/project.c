@@ -124,6 +124,11 @@ char *project_state_bucket(const struct serverless *service)
     return name;
 }
 
+char *project_target(const struct serverless_function *f, bool provisioned)
+{
+    return provisioned ? mem_printf("%s:" PROVISIONED_ALIAS, f->name) : mem_dup(f->name);
+}
+
 char *project_state_key(const struct serverless *service)
 {
     return mem_printf("serverless/%s/%s/rouse-state.json", service->service, service->stage);

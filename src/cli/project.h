@@ -20,6 +20,11 @@ MUST_CHECK int project_function(const struct args *args, const struct serverless
 MUST_CHECK int project_function_name(const struct args *args, char **ret_name, char **ret_region,
                                      struct err *err);
 
+// The alias by which events reach a function with provisionedConcurrency, called as the Framework does.
+#define PROVISIONED_ALIAS "provisioned"
+// Of that alias, or of the function itself: "NAME[:provisioned]". Heap.
+char *project_target(const struct serverless_function *f, bool provisioned);
+
 // "SERVICE-STAGE": what the Framework calls the stack.
 char *project_stack(const struct serverless *service);
 
@@ -29,7 +34,7 @@ char *project_policy(const struct serverless *service);
 
 // What a deployment left behind, kept as an object in its bucket: which functions and buckets are its
 // own, so that the next one and `rouse remove` know. {"service","stage","region","functions":{key:
-// {"name","codeSha256","codeSize"}},"buckets":[…],"notified":[…],"role":…}
+// {"name","codeSha256","codeSize","provisioned"}},"buckets":[…],"notified":[…],"role":…}
 char *project_state_bucket(const struct serverless *service); // heap
 char *project_state_key(const struct serverless *service);    // heap
 // *ret is an object, empty before the first deployment. A new reference.

@@ -335,7 +335,7 @@ const struct schema_row schema_function[] = {
     {"functions.*.network", S, YES, 0, 0, "closed|open"},
     {"functions.*.onError", S | C, YES},
     {"functions.*.package", M, YES, .like = "package"},
-    {"functions.*.provisionedConcurrency", I | C, NO},
+    {"functions.*.provisionedConcurrency", I | C, YES, 0, 900},
     {"functions.*.quantize", M | S, YES, 0, 0, "auto|dynamic|static"},
     {"functions.*.quantize.calibrate", S, YES},
     {"functions.*.quantize.keepAccuracy", N, YES, 0, 1},

@@ -211,6 +211,23 @@ static void read_quantize(const struct tree_node *node, struct serverless_quanti
     ret->keep_accuracy = map ? read_text_in(node, "keepAccuracy", NULL) : NULL;
 }
 
+// 0 is as none, as in the Framework. The schema knows what an account may have at most.
+static int read_concurrency(const struct tree_node *node, struct serverless_function *ret,
+                            struct err *err)
+{
+    ret->reserved_concurrency = read_number_in(node, "reservedConcurrency", -1);
+    ret->provisioned_concurrency = read_number_in(node, "provisionedConcurrency", 0);
+    if (ret->reserved_concurrency >= 0 &&
+        ret->provisioned_concurrency > ret->reserved_concurrency) {
+        return tree_fail(err, tree_get(node, "provisionedConcurrency"),
+                         "functions.%s.provisionedConcurrency: %lld is more than its "
+                         "reservedConcurrency, %lld",
+                         ret->key, (long long)ret->provisioned_concurrency,
+                         (long long)ret->reserved_concurrency);
+    }
+    return 0;
+}
+
 static int read_function(struct serverless *service, const struct tree_node *provider,
                          const struct tree_node *node, struct serverless_function *ret,
                          struct err *err)
@@ -239,12 +256,12 @@ static int read_function(struct serverless *service, const struct tree_node *pro
     ret->batch_max = read_number_in(batching, "maxSize", -1);
     ret->batch_delay_ms = read_number_in(batching, "maxDelayMs", -1);
     read_quantize(tree_get(node, "quantize"), &ret->quantize);
-    ret->reserved_concurrency = read_number_in(node, "reservedConcurrency", -1);
     ret->event_age_max_s = read_number_in(node, "maximumEventAge", -1);
     ret->retries_max = read_number_in(node, "maximumRetryAttempts", -1);
     ret->environment = strings_of(provider, node, "environment");
     ret->tags = strings_of(provider, node, "tags");
     serverless_read_package(service->tree, tree_get(node, "package"), &ret->package);
+    TRY(read_concurrency(node, ret, err));
     TRY(cache_read_function(node, ret, err));
     TRY(layers_read_function(service, provider, node, ret, err));
     TRY(http_read_function(service, provider, node, ret, err));

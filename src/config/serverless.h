@@ -77,9 +77,10 @@ struct serverless_function {
     struct serverless_quantize quantize;
     json_t *cache;                // {"TtlSeconds", …} as Lambda's API here takes it, never NULL
     int64_t reserved_concurrency; // -1: none
-    int64_t event_age_max_s;      // -1: not given
-    int64_t retries_max;          // -1: not given
-    json_t *environment, *tags;   // objects of strings, never NULL; the provider's are merged in
+    int64_t provisioned_concurrency; // 0: none
+    int64_t event_age_max_s;         // -1: not given
+    int64_t retries_max;             // -1: not given
+    json_t *environment, *tags;      // objects of strings, never NULL; the provider's are merged in
     const char *on_success, *on_failure; // ARN, or name of a function, or NULL
     const char *on_error;                // the same, for the events themselves
     struct serverless_bucket *buckets;

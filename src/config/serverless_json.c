@@ -111,6 +111,8 @@ static json_t *function_to_json(const struct serverless_function *f)
     put_text(object, "device", f->device_cpu ? "cpu" : NULL);
     put_text(object, "network", f->network_open ? "open" : NULL);
     put_number(object, "reservedConcurrency", f->reserved_concurrency);
+    put_number(object, "provisionedConcurrency",
+               f->provisioned_concurrency ? f->provisioned_concurrency : -1);
     put_number(object, "maximumEventAge", f->event_age_max_s);
     put_number(object, "maximumRetryAttempts", f->retries_max);
     put_text(object, "onSuccess", f->on_success);
