@@ -22,7 +22,9 @@ def handler(runtime, event, request_id, headers):
         most = max(most, here)
     if event.get("print"):
         print("for", request_id, flush=True)
-    if event.get("exit"):
+    if "exit" in event:
+        while here < event["exit"]:
+            time.sleep(0.01)
         os._exit(3)
     if "together" in event:
         barriers[event["together"]].wait()
@@ -45,7 +47,6 @@ let here = 0, most = 0, waiting = [];
 exports.handler = async (event, context) => {
   most = Math.max(most, ++here);
   if (event.print) console.log("for", context.awsRequestId);
-  if (event.exit) process.exit(3);
   if (event.together) {
     await new Promise((resolve) => {
       waiting.push(resolve);
@@ -122,7 +123,7 @@ def test_one_that_takes_too_long_is_told_alone(server):
 def test_an_exit_ends_all_of_them(server):
     function = make(server, "provided.al2023")
     function({})
-    answers = call(function, [{"sleep": 5}] * 2 + [{"exit": True}])
+    answers = call(function, [{"sleep": 5}] * 2 + [{"exit": 3}])
     assert [answer.json["errorType"] for answer in answers] == ["Runtime.ExitError"] * 3
     assert function({}).error is None
 
