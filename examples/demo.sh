@@ -292,7 +292,7 @@ print_rows() {
 print_head() {
     wide=$(awk -F '\t' '
         { sub(".*/", "", $2); if (length($2) > wide) { wide = length($2) } }
-        END { print wide < 12 ? 12 : wide > 40 ? 40 : wide }' "$temp/pictures")
+        END { print (wide < 12 ? 12 : wide > 40 ? 40 : wide) }' "$temp/pictures")
     printf "\n  %s%-${wide}s  %-16s %11s  %-5s %9s%s\n" "$bold" file class confidence tier ms "$plain"
 }
 
