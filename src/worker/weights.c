@@ -25,6 +25,7 @@ struct model {
     char *path;
     struct function *function; // a reference
     int64_t used_ms;
+    int64_t chosen_ms;       // to leave
     uint64_t size, resident; // as last looked at
     bool reading, leaving;
     int tries;
@@ -172,6 +173,15 @@ static struct model *victim_find(const struct weights *w)
     return oldest;
 }
 
+// Used since it was chosen, by an instance that was there: then another has been unused for longer.
+static void leaves_no_more(const struct weights *w, struct model *model)
+{
+    if (model->leaving && used_ms(w, model) > model->chosen_ms) {
+        model->leaving = false;
+        model->tries = 0;
+    }
+}
+
 static bool leaves(struct weights *w, struct model *model)
 {
     if (model->leaving && !is_there(model)) {
@@ -197,6 +207,7 @@ static void decide(struct weights *w)
     struct model *victim = is_over(w) && !leaving ? victim_find(w) : NULL;
     if (victim) {
         victim->leaving = w->options.unload(w->options.ctx, victim->function);
+        victim->chosen_ms = loop_wall_ms(w->loop);
         victim->tries = 1; // it is not chosen again before it was used again
     }
     if (leaving || victim) {
@@ -258,7 +269,8 @@ static void look_at_all(struct weights *w)
     }
     struct round *round = round_new(w, w->models.count);
     size_t at = 0;
-    for (const struct model *model; (model = map_next(&w->models, &at));) {
+    for (struct model *model; (model = map_next(&w->models, &at));) {
+        leaves_no_more(w, model);
         row_add(round, model, model->leaving ? WEIGHTS_DROP : WEIGHTS_LOOK);
     }
     round->all = w->looking = true;

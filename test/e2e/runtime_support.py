@@ -70,7 +70,7 @@ def deploy(server, package, runtime, handler, **more):
     return Function(client, name)
 
 
-def wait_for(condition, limit_s=20):
+def wait_for(condition, limit_s=90):
     """The condition's value as soon as it is true; the limit is patience, not an expectation."""
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
